@@ -1,0 +1,2 @@
+//! Placeholder, about to be filled.
+fn main() {}

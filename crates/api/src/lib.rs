@@ -1,0 +1,14 @@
+//! The contract between Darkroom's services.
+//!
+//! Everything that crosses a network between the page, the gateway, storage and compute is named
+//! here once: [`ids`], the [`header`] in front of every object, the [`routes`], the bodies
+//! ([`storage`], [`compute`]) and the [`problem`] types. The crate knows no cryptography beyond
+//! SHA-256; to it a ciphertext is bytes with a header. No type here can carry a secret key.
+
+pub mod compute;
+pub mod header;
+pub mod ids;
+pub mod problem;
+pub mod routes;
+pub mod storage;
+pub mod token;

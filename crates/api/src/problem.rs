@@ -1,0 +1,170 @@
+//! Problem types (RFC 9457): every way in which a request or a job can fail, once, for all services.
+
+use serde::{Deserialize, Serialize};
+
+/// The media type of a [`Problem`].
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal, $status:literal, $title:literal;)*) => {
+        /// The kinds of problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ProblemType {
+            $($(#[$doc])* #[serde(rename = $slug)] $name,)*
+            /// A type that this version does not know.
+            #[serde(other, rename = "unknown")]
+            Unknown,
+        }
+
+        impl ProblemType {
+            /// All known types.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The type's name, the last part of its URN.
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* Self::Unknown => "unknown" }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* Self::Unknown => 500 }
+            }
+
+            /// A short sentence, the same for every occurrence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* Self::Unknown => "Unknown problem" }
+            }
+        }
+    };
+}
+
+problems! {
+    /// The request is not of the form that the route takes.
+    MalformedRequest = "malformed-request", 400, "The request is malformed";
+    /// No token, a wrong one, or an unknown vault: these cannot be told apart.
+    Unauthorized = "unauthorized", 401, "Unknown vault or wrong token";
+    /// The grant was altered, or made by another storage.
+    GrantInvalid = "grant-invalid", 401, "The grant is not valid";
+    /// The grant's time is over.
+    GrantExpired = "grant-expired", 403, "The grant has expired";
+    /// The grant does not cover this object or action.
+    GrantRefused = "grant-refused", 403, "The grant does not cover this";
+    /// No such route.
+    NotFound = "not-found", 404, "There is nothing here";
+    /// No such object in the vault.
+    ObjectNotFound = "object-not-found", 404, "No such object";
+    /// No such job of this owner.
+    JobNotFound = "job-not-found", 404, "No such job";
+    /// No model of this name.
+    ModelNotFound = "model-not-found", 404, "No such model";
+    /// The route does not take this method.
+    MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
+    /// The upload took too long.
+    UploadTimeout = "upload-timeout", 408, "The upload took too long";
+    /// Another object has this id already.
+    ObjectExists = "object-exists", 409, "Another object has this id";
+    /// The idempotency key was used for another job.
+    JobExists = "job-exists", 409, "The idempotency key belongs to another job";
+    /// The model was there at submit and is not any more.
+    ModelGone = "model-gone", 410, "The model was removed";
+    /// The object, note or body is larger than allowed.
+    TooLarge = "too-large", 413, "Too large";
+    /// Not a Darkroom object, or of a version or kind unknown here.
+    ObjectMalformed = "object-malformed", 422, "Not a valid object";
+    /// The object ended early or did not end.
+    LengthMismatch = "length-mismatch", 422, "The object is not as long as its header says";
+    /// The digest in the header is not the payload's.
+    DigestMismatch = "digest-mismatch", 422, "The object was damaged on the way";
+    /// An object of another kind than this collection keeps.
+    KindMismatch = "kind-mismatch", 422, "The object is of another kind";
+    /// The image has not the shape that the model takes.
+    ImageShape = "image-shape", 422, "The image has another shape than the model takes";
+    /// The image was encrypted under another key than the job names.
+    ForeignKey = "foreign-key", 422, "The image belongs to another key";
+    /// The image was encrypted with other parameters than the model takes.
+    WrongParameters = "wrong-parameters", 422, "The image was encrypted with other parameters";
+    /// Too many jobs of this owner wait or run.
+    TooManyJobs = "too-many-jobs", 429, "Too many jobs at once";
+    /// The vault keeps as many objects as it may.
+    VaultFull = "vault-full", 403, "The vault is full";
+    /// The service failed in a way that is its own fault.
+    Internal = "internal", 500, "The service failed";
+    /// The job was tried as often as allowed.
+    AttemptsExhausted = "attempts-exhausted", 500, "The job failed too often";
+    /// The gateway cannot reach the service behind it.
+    UpstreamUnreachable = "upstream-unreachable", 502, "The service behind cannot be reached";
+    /// Compute cannot reach storage.
+    StorageUnavailable = "storage-unavailable", 503, "Storage cannot be reached";
+    /// The service is stopping.
+    ShuttingDown = "shutting-down", 503, "The service is stopping";
+    /// The storage's disk is full.
+    DiskFull = "disk-full", 507, "The storage has no space left";
+}
+
+/// The body of every error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{title}: {detail}")]
+pub struct Problem {
+    /// `urn:darkroom:problem:` and the type's name.
+    #[serde(rename = "type", with = "urn")]
+    pub kind: ProblemType,
+    /// The type's sentence.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time and what to do, for people.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem of this type.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self {
+            kind,
+            title: kind.title().to_owned(),
+            status: kind.status(),
+            detail,
+        }
+    }
+}
+
+mod urn {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::ProblemType;
+
+    const PREFIX: &str = "urn:darkroom:problem:";
+
+    pub fn serialize<S: Serializer>(kind: &ProblemType, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{PREFIX}{}", kind.slug()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<ProblemType, D::Error> {
+        let text = String::deserialize(d)?;
+        let slug = text.strip_prefix(PREFIX).unwrap_or(&text);
+        let known = ProblemType::ALL.iter().find(|kind| kind.slug() == slug);
+        Ok(known.copied().unwrap_or(ProblemType::Unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_round_trip_and_unknown_ones_are_read() {
+        for &kind in ProblemType::ALL {
+            let problem = Problem::new(kind, "why");
+            let json = serde_json::to_string(&problem).unwrap();
+            assert!(
+                json.contains(&format!("urn:darkroom:problem:{}", kind.slug())),
+                "{json}"
+            );
+            assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), problem);
+        }
+        let newer = r#"{"type":"urn:darkroom:problem:x","title":"X","status":418,"detail":""}"#;
+        let read: Problem = serde_json::from_str(newer).unwrap();
+        assert_eq!((read.kind, read.status), (ProblemType::Unknown, 418));
+    }
+}

@@ -1,0 +1,111 @@
+//! The routes, once: patterns for the services, paths for their clients.
+//!
+//! The gateway puts storage under [`GATEWAY_STORAGE`] and compute under [`GATEWAY_COMPUTE`]; behind
+//! the prefix the paths are the same.
+
+use crate::header::ObjectKind;
+use crate::ids::{JobId, ModelId, ObjectId, VaultId};
+
+/// Where the gateway puts storage.
+pub const GATEWAY_STORAGE: &str = "/api/storage";
+/// Where the gateway puts compute.
+pub const GATEWAY_COMPUTE: &str = "/api/compute";
+
+/// Every service: it runs.
+pub const HEALTH: &str = "/healthz";
+/// Every service: it can do its work now.
+pub const READY: &str = "/readyz";
+
+/// Storage: `PUT` opens, `GET` describes, `DELETE` deletes the vault and all in it.
+pub const VAULT: &str = "/v1/vaults/{vault}";
+/// Storage: `POST` mints a grant.
+pub const GRANTS: &str = "/v1/vaults/{vault}/grants";
+/// Storage: `GET` lists; the collection is an [`ObjectKind::segment`].
+pub const OBJECTS: &str = "/v1/vaults/{vault}/{collection}";
+/// Storage: `PUT`, `GET`, `DELETE` of one object.
+pub const OBJECT: &str = "/v1/vaults/{vault}/{collection}/{object}";
+/// Storage: `PUT` of the sealed note beside an object.
+pub const NOTE: &str = "/v1/vaults/{vault}/{collection}/{object}/note";
+
+/// Compute: `GET` the catalogue.
+pub const MODELS: &str = "/v1/models";
+/// Compute: `GET` one model's card.
+pub const MODEL: &str = "/v1/models/{model}";
+/// Compute: `POST` submits, `GET` lists the owner's jobs.
+pub const JOBS: &str = "/v1/jobs";
+/// Compute: `GET` one job.
+pub const JOB: &str = "/v1/jobs/{job}";
+/// Compute: `GET` the job's events (server-sent, event `job`, data a `Job`).
+pub const JOB_EVENTS: &str = "/v1/jobs/{job}/events";
+/// Compute: `POST` cancels.
+pub const JOB_CANCEL: &str = "/v1/jobs/{job}/cancel";
+
+/// The path of a vault.
+pub fn vault(vault: VaultId) -> String {
+    format!("/v1/vaults/{vault}")
+}
+
+/// The path at which grants are minted.
+pub fn grants(vault: VaultId) -> String {
+    format!("/v1/vaults/{vault}/grants")
+}
+
+/// The path of a collection.
+pub fn objects(vault: VaultId, kind: ObjectKind) -> String {
+    format!("/v1/vaults/{vault}/{}", kind.segment())
+}
+
+/// The path of an object.
+pub fn object(vault: VaultId, kind: ObjectKind, object: ObjectId) -> String {
+    format!("/v1/vaults/{vault}/{}/{object}", kind.segment())
+}
+
+/// The path of the note beside an object.
+pub fn note(vault: VaultId, kind: ObjectKind, object: ObjectId) -> String {
+    format!("/v1/vaults/{vault}/{}/{object}/note", kind.segment())
+}
+
+/// The path of a model's card.
+pub fn model(model: &ModelId) -> String {
+    format!("/v1/models/{model}")
+}
+
+/// The path of a job.
+pub fn job(job: JobId) -> String {
+    format!("/v1/jobs/{job}")
+}
+
+/// The path of a job's events.
+pub fn job_events(job: JobId) -> String {
+    format!("/v1/jobs/{job}/events")
+}
+
+/// The path that cancels a job.
+pub fn job_cancel(job: JobId) -> String {
+    format!("/v1/jobs/{job}/cancel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fit_their_patterns() {
+        let (v, o, j) = (VaultId([1; 16]), ObjectId([2; 16]), JobId([3; 16]));
+        let fill = |pattern: &str| {
+            pattern
+                .replace("{vault}", &v.to_string())
+                .replace("{collection}", "images")
+                .replace("{object}", &o.to_string())
+                .replace("{job}", &j.to_string())
+        };
+        assert_eq!(vault(v), fill(VAULT));
+        assert_eq!(grants(v), fill(GRANTS));
+        assert_eq!(objects(v, ObjectKind::Image), fill(OBJECTS));
+        assert_eq!(object(v, ObjectKind::Image, o), fill(OBJECT));
+        assert_eq!(note(v, ObjectKind::Image, o), fill(NOTE));
+        assert_eq!(job(j), fill(JOB));
+        assert_eq!(job_events(j), fill(JOB_EVENTS));
+        assert_eq!(job_cancel(j), fill(JOB_CANCEL));
+    }
+}
