@@ -1,2 +1,5 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! The worker: holds the key, encrypts, talks to the services, decrypts.
+
+fn main() {
+    frontend::worker::start();
+}
