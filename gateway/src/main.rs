@@ -1,2 +1,48 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! The gateway's command line.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use gateway::Config;
+
+/// Serves the Darkroom page and passes its requests on to storage and compute.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration, TOML; the environment (DARKROOM_LISTEN and so on) goes before it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only says whether configuration and page are fit to be used.
+    #[arg(long, conflicts_with = "healthcheck")]
+    check: bool,
+    /// Only says whether the gateway of this configuration is alive.
+    #[arg(long)]
+    healthcheck: bool,
+}
+
+#[actix_web::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let config = Config::load(arguments.config.as_deref())?;
+    if arguments.healthcheck {
+        return darkroom_api::health::check(config.listen).context("the gateway is not well");
+    }
+    if arguments.check {
+        gateway::check(&config)?;
+        println!("the configuration is fit to be used");
+        return Ok(());
+    }
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let server = gateway::serve(listener, config)?;
+    tracing::info!("listening on {address}");
+    server.await.context("the server failed")
+}

@@ -1,0 +1,194 @@
+//! Everything that can go wrong, and what the client is told.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+
+/// A service behind the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Keeps what is encrypted.
+    Storage,
+    /// Evaluates models.
+    Compute,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Storage => "storage",
+            Self::Compute => "compute",
+        })
+    }
+}
+
+/// Why the gateway did not start, or did not serve a request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is not fit to be used.
+    #[error("configuration: {reason}")]
+    Config {
+        /// Which key, and why.
+        reason: String,
+    },
+    /// A file of the page cannot be read.
+    #[error("cannot read the page at {}: {source}; build it with `cargo xtask page`, or set page_dir", path.display())]
+    Page {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The page has no place for the nonce, so no script of it would run.
+    #[error("{} holds no {placeholder:?}: build it with create_nonce = true in Trunk.toml", path.display())]
+    NoNonce {
+        /// The page's index.html.
+        path: PathBuf,
+        /// What should be in it.
+        placeholder: &'static str,
+    },
+    /// The operating system refused something at start.
+    #[error("cannot start: {source}")]
+    Start {
+        /// What it said.
+        #[from]
+        source: io::Error,
+    },
+    /// The client for the services behind could not be made.
+    #[error("cannot start: {source}")]
+    Client {
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+    /// There is nothing at this path.
+    #[error("Nothing is served at this path.")]
+    NotFound,
+    /// The path is not of the plain form that is passed on.
+    #[error(
+        "This path is not passed on: after /v1/ it may hold only letters, digits, '-', '_' and single slashes."
+    )]
+    PathRefused,
+    /// The method is not passed on.
+    #[error("The method {method} is not allowed here; {allowed} are.")]
+    MethodNotAllowed {
+        /// The method.
+        method: String,
+        /// Those that are allowed.
+        allowed: &'static str,
+    },
+    /// A header that has one value was sent several times.
+    #[error("The header {name} was sent more than once; send it once.")]
+    RepeatedHeader {
+        /// The header.
+        name: &'static str,
+    },
+    /// A body came with a method that has none.
+    #[error("A {method} request carries no body here; send it without one.")]
+    UnexpectedBody {
+        /// The method.
+        method: String,
+    },
+    /// The body is longer than the gateway passes on.
+    #[error(
+        "The body is longer than the {bytes_max} bytes that this gateway passes on. Nothing was stored."
+    )]
+    TooLarge {
+        /// The most that is passed on.
+        bytes_max: u64,
+    },
+    /// The client stopped sending.
+    #[error(
+        "No data came for {idle_s} seconds, so the upload was given up. Nothing was stored; send it again."
+    )]
+    UploadTimeout {
+        /// How long the gateway waited.
+        idle_s: u64,
+    },
+    /// The client's connection ended within the body, or its framing was wrong.
+    #[error("The upload ended early. Nothing was stored; send it again.")]
+    UploadBroken,
+    /// A service does not accept connections.
+    #[error(
+        "The gateway cannot reach {service}. Nothing was lost; try again in a moment. If it lasts: check that {service} runs and that {service}_url in the gateway's configuration is its address."
+    )]
+    Unreachable {
+        /// Which one.
+        service: Service,
+    },
+    /// A service ended the connection without an answer, or within it.
+    #[error(
+        "The connection to {service} broke before its answer was complete. Try again; if it lasts, look into the log of {service}."
+    )]
+    Broken {
+        /// Which one.
+        service: Service,
+    },
+    /// A service gave no answer in time.
+    #[error(
+        "No answer came from {service} for {idle_s} seconds. Try again; if it lasts, look into the log of {service}."
+    )]
+    Silent {
+        /// Which one.
+        service: Service,
+        /// How long the gateway waited.
+        idle_s: u64,
+    },
+    /// A service answers, but says that it cannot work now.
+    #[error("{service} is not ready: it answered {status}. Look into the log of {service}.")]
+    NotReady {
+        /// Which one.
+        service: Service,
+        /// What it answered.
+        status: u16,
+    },
+}
+
+impl Error {
+    fn kind(&self) -> ProblemType {
+        match self {
+            Self::Config { .. }
+            | Self::Page { .. }
+            | Self::NoNonce { .. }
+            | Self::Start { .. }
+            | Self::Client { .. }
+            | Self::NoRandomness => ProblemType::Internal,
+            Self::NotFound => ProblemType::NotFound,
+            Self::PathRefused
+            | Self::RepeatedHeader { .. }
+            | Self::UnexpectedBody { .. }
+            | Self::UploadBroken => ProblemType::MalformedRequest,
+            Self::MethodNotAllowed { .. } => ProblemType::MethodNotAllowed,
+            Self::TooLarge { .. } => ProblemType::TooLarge,
+            Self::UploadTimeout { .. } => ProblemType::UploadTimeout,
+            Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::Silent { .. }
+            | Self::NotReady { .. } => ProblemType::UpstreamUnreachable,
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let problem = Problem::new(self.kind(), self.to_string());
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header(("cache-control", "no-store"));
+        if let Self::MethodNotAllowed { allowed, .. } = self {
+            response.insert_header(("allow", *allowed));
+        }
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        response.content_type(MEDIA_TYPE).body(body)
+    }
+}

@@ -1,0 +1,292 @@
+//! Passes requests on to storage and compute.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use reqwest::header::{HeaderName, HeaderValue};
+use tokio::time::timeout;
+
+use crate::config::{Config, Origin};
+use crate::error::{Error, Service};
+use crate::target::Target;
+use crate::upload::{Activity, passed_on};
+
+/// What passes on the way to a service. Never a cookie, nothing that is between two hops only, and
+/// nothing that tells where the client is.
+const REQUEST_HEADERS: [&str; 6] = [
+    "authorization",
+    "content-type",
+    "if-none-match",
+    "last-event-id",
+    "range",
+    "accept",
+];
+/// The one of them that may come in several lines.
+const LIST_HEADER: &str = "accept";
+
+/// What passes on the way back.
+const RESPONSE_HEADERS: [&str; 11] = [
+    "accept-ranges",
+    "allow",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "etag",
+    "last-modified",
+    "retry-after",
+    "vary",
+    "www-authenticate",
+];
+
+const METHODS: &str = "GET, HEAD, PUT, POST, DELETE";
+
+/// Shorter than the keep-alive of the services, so that they never close a connection in use.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+type Upload = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+/// The way to the services.
+pub(crate) struct Proxy {
+    pub(crate) client: reqwest::Client,
+    storage: Origin,
+    compute: Origin,
+    body_bytes_max: u64,
+    idle: Duration,
+}
+
+impl Proxy {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|source| Error::Client { source })?;
+        Ok(Self {
+            client,
+            storage: config.storage_url.clone(),
+            compute: config.compute_url.clone(),
+            body_bytes_max: config.body_bytes_max,
+            idle: config.idle_timeout,
+        })
+    }
+
+    pub(crate) fn origin(&self, service: Service) -> &Origin {
+        match service {
+            Service::Storage => &self.storage,
+            Service::Compute => &self.compute,
+        }
+    }
+
+    /// Passes one request on and its answer back.
+    pub(crate) async fn pass(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+    ) -> Result<HttpResponse, Error> {
+        let target = Target::parse(request.uri())?;
+        let service = target.service;
+        let method = passed_method(request)?;
+        let url = self.origin(service).at(target.path, target.query);
+        let mut to = self
+            .client
+            .request(method, url)
+            .headers(passed_headers(request.headers())?);
+        let activity = Activity::start();
+        let mut upload = None;
+        if let Some(length) = self.body_length(request)? {
+            if let Length::Known(bytes) = length {
+                to = to.header(reqwest::header::CONTENT_LENGTH, bytes);
+            }
+            let (body, filling) = passed_on(payload, self.body_bytes_max, activity.clone());
+            to = to.body(body);
+            upload = Some(Box::pin(filling) as Upload);
+        }
+        let mut sending = Box::pin(to.send());
+        let response = loop {
+            tokio::select! {
+                biased;
+                end = poll(&mut upload), if upload.is_some() => { upload = None; end?; }
+                response = &mut sending => break response.map_err(|e| failure(service, &e))?,
+                error = activity.idle(self.idle, service) => return Err(error),
+            }
+        };
+        let head_only = request.method() == Method::HEAD;
+        Ok(answer(response, upload, service, self.idle, head_only))
+    }
+
+    fn body_length(&self, request: &HttpRequest) -> Result<Option<Length>, Error> {
+        let headers = request.headers();
+        let announced = headers.get(header::CONTENT_LENGTH);
+        let length = match announced.map(|v| v.to_str().map(str::parse)) {
+            None if headers.contains_key(header::TRANSFER_ENCODING) => Length::Unknown,
+            None => return Ok(None),
+            Some(Ok(Ok(bytes))) => Length::Known(bytes),
+            Some(_) => return Err(Error::UploadBroken),
+        };
+        let bytes_max = self.body_bytes_max;
+        match length {
+            Length::Known(bytes) if bytes > bytes_max => return Err(Error::TooLarge { bytes_max }),
+            Length::Known(0) => return Ok(None),
+            _ => {}
+        }
+        match *request.method() {
+            Method::PUT | Method::POST => Ok(Some(length)),
+            ref method => Err(Error::UnexpectedBody {
+                method: method.to_string(),
+            }),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Length {
+    Known(u64),
+    Unknown,
+}
+
+fn passed_method(request: &HttpRequest) -> Result<reqwest::Method, Error> {
+    Ok(match *request.method() {
+        Method::GET => reqwest::Method::GET,
+        Method::HEAD => reqwest::Method::HEAD,
+        Method::PUT => reqwest::Method::PUT,
+        Method::POST => reqwest::Method::POST,
+        Method::DELETE => reqwest::Method::DELETE,
+        ref method => {
+            return Err(Error::MethodNotAllowed {
+                method: method.to_string(),
+                allowed: METHODS,
+            });
+        }
+    })
+}
+
+fn passed_headers(from: &HeaderMap) -> Result<reqwest::header::HeaderMap, Error> {
+    let mut to = reqwest::header::HeaderMap::new();
+    for name in REQUEST_HEADERS {
+        // What `Connection` names was meant for this hop alone.
+        if from
+            .get_all(header::CONNECTION)
+            .any(|value| names(value, name))
+        {
+            continue;
+        }
+        for (count, value) in from.get_all(name).enumerate() {
+            if count > 0 && name != LIST_HEADER {
+                return Err(Error::RepeatedHeader { name });
+            }
+            // What one library parsed, the other takes: both hold visible bytes only.
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                to.append(HeaderName::from_static(name), value);
+            }
+        }
+    }
+    Ok(to)
+}
+
+fn names(connection: &header::HeaderValue, name: &str) -> bool {
+    let listed = connection.as_bytes().split(|&b| b == b',');
+    listed
+        .map(|option| option.trim_ascii())
+        .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn failure(service: Service, error: &reqwest::Error) -> Error {
+    tracing::warn!("{service}: {error:?}");
+    match error.is_connect() {
+        true => Error::Unreachable { service },
+        false => Error::Broken { service },
+    }
+}
+
+fn answer(
+    response: reqwest::Response,
+    upload: Option<Upload>,
+    service: Service,
+    idle: Duration,
+    head_only: bool,
+) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status().as_u16());
+    let mut to = HttpResponse::build(status.unwrap_or(StatusCode::BAD_GATEWAY));
+    for name in RESPONSE_HEADERS {
+        for value in response.headers().get_all(name) {
+            to.append_header((name, value.as_bytes()));
+        }
+    }
+    if !response.headers().contains_key("cache-control") {
+        to.insert_header((header::CACHE_CONTROL, "no-store"));
+    }
+    let length = response.headers().get("content-length");
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let relay = Relay {
+        response,
+        upload,
+        service,
+        idle,
+    };
+    body(&mut to, relay, length, head_only)
+}
+
+fn body(
+    to: &mut HttpResponseBuilder,
+    relay: Relay,
+    length: Option<u64>,
+    head_only: bool,
+) -> HttpResponse {
+    match length {
+        Some(bytes) if head_only => {
+            let nothing = stream::empty::<Result<Bytes, Error>>();
+            to.body(SizedStream::new(bytes, nothing))
+        }
+        None if head_only => to.finish(),
+        Some(bytes) => to.body(SizedStream::new(bytes, relay.into_stream())),
+        None => to.streaming(relay.into_stream()),
+    }
+}
+
+/// An answer on its way back; dropped with the client's connection, and with it the service's.
+struct Relay {
+    response: reqwest::Response,
+    /// What is left of the request's body when the service has answered before it had all of it.
+    upload: Option<Upload>,
+    service: Service,
+    idle: Duration,
+}
+
+impl Relay {
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> {
+        stream::try_unfold(self, |mut relay| async {
+            Ok(relay.next().await?.map(|piece| (piece, relay)))
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let (service, idle) = (self.service, self.idle);
+        loop {
+            tokio::select! {
+                biased;
+                end = poll(&mut self.upload), if self.upload.is_some() => { self.upload = None; end?; }
+                piece = timeout(idle, self.response.chunk()) => {
+                    let idle_s = idle.as_secs();
+                    let piece = piece.map_err(|_| Error::Silent { service, idle_s })?;
+                    return piece.map_err(|_| Error::Broken { service });
+                }
+            }
+        }
+    }
+}
+
+async fn poll(upload: &mut Option<Upload>) -> Result<(), Error> {
+    match upload {
+        Some(upload) => upload.await,
+        None => Ok(()),
+    }
+}
