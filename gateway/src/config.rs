@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_sample_file_is_complete_and_gives_the_defaults() {
-        let sample = include_str!("../gateway.toml");
+        let sample = include_str!("../config.sample.toml");
         let written: serde_json::Value = toml::from_str(sample).unwrap();
         let defaults = serde_json::to_value(Settings::default()).unwrap();
         assert_eq!(written, defaults);
