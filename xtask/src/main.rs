@@ -1,2 +1,69 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! Every command of the README and of CI: `cargo xtask run | test | bench | page | tools | deny`.
+
+mod bench;
+mod command;
+mod deny;
+mod http;
+mod page;
+mod rules;
+mod run;
+mod services;
+mod test;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Builds, runs, tests and measures Darkroom."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build everything, start the three services, print the page's address; Ctrl-C stops them.
+    Run(run::Options),
+    /// Format, lints, dependency rules, unit, API, wasm and browser tests.
+    Test(test::Options),
+    /// Measure, and print a table beside the targets.
+    Bench(bench::Options),
+    /// Build the page into `dist/`.
+    Page(page::Options),
+    /// Install what the other commands need and is missing.
+    Tools,
+    /// Check licences, bans and sources, and advisories where they can be reached.
+    Deny,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Run(options) => run::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Page(options) => {
+            tools::Tools::for_page().and_then(|tools| page::build(&tools, &options))
+        }
+        Task::Tools => tools::install_all(),
+        Task::Deny => deny::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}

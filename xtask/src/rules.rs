@@ -1,0 +1,412 @@
+//! Who may use what. Checked on what cargo says, over all features and targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::command::{cargo, output};
+
+/// `package` must not come to use any of `banned`, through whatever is between.
+struct Apart {
+    package: &'static str,
+    banned: &'static [&'static str],
+    why: &'static str,
+}
+
+const IO: &[&str] = &[
+    "darkroom-api",
+    "tokio",
+    "actix-web",
+    "reqwest",
+    "object_store",
+    "sqlx",
+    "web-sys",
+    "gloo-net",
+];
+
+const APART: &[Apart] = &[
+    Apart {
+        package: "backend-storage",
+        banned: &["darkroom-fhe", "tfhe"],
+        why: "to storage a ciphertext is bytes with a header",
+    },
+    Apart {
+        package: "gateway",
+        banned: &["darkroom-fhe", "tfhe"],
+        why: "the gateway passes on what it does not understand",
+    },
+    Apart {
+        package: "darkroom-fhe",
+        banned: IO,
+        why: "the FHE core knows no I/O and no contract",
+    },
+    Apart {
+        package: "darkroom-api",
+        banned: &["darkroom-fhe", "tfhe"],
+        why: "the contract knows no cryptography",
+    },
+];
+
+/// The packages that may hold a client key.
+const KEY_HOLDERS: &[&str] = &["frontend", "darkroom-cli", "e2e"];
+/// The feature of the FHE core with the client key in it.
+const KEY_FEATURE: &str = "client";
+/// Nothing is built on these.
+const LEAVES: &[&str] = &[
+    "frontend",
+    "darkroom-cli",
+    "e2e",
+    "xtask",
+    "gateway",
+    "backend-storage",
+    "backend-compute",
+];
+
+/// Checks the workspace.
+pub fn check() -> Result<()> {
+    let graph = Graph::of(&crate::root())?;
+    let broken = graph.violations();
+    if !broken.is_empty() {
+        bail!(
+            "the dependency rules are broken:\n  {}",
+            broken.join("\n  ")
+        );
+    }
+    println!(
+        "the dependency rules hold for {} packages",
+        graph.packages.len()
+    );
+    Ok(())
+}
+
+struct Graph {
+    packages: BTreeMap<String, Package>,
+    members: BTreeSet<String>,
+}
+
+struct Package {
+    name: String,
+    source: Option<String>,
+    features: BTreeMap<String, Vec<String>>,
+    declared: Vec<Declared>,
+    /// The ids that it uses, and whether in more than its own tests.
+    uses: Vec<(String, bool)>,
+}
+
+/// A line of `[dependencies]` and the like.
+struct Declared {
+    name: String,
+    features: Vec<String>,
+    for_tests: bool,
+}
+
+impl Graph {
+    fn of(workspace: &Path) -> Result<Self> {
+        let mut metadata = cargo(["metadata", "--format-version", "1", "--all-features"]);
+        metadata.current_dir(workspace);
+        let text = output(&mut metadata)?;
+        Self::read(&serde_json::from_str(&text)?).context("cargo metadata in an unknown form")
+    }
+
+    fn read(metadata: &Value) -> Option<Self> {
+        let mut uses: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
+        for node in metadata["resolve"]["nodes"].as_array()? {
+            let deps = node["deps"].as_array()?;
+            let edges = deps.iter().map(|dep| {
+                let kinds = dep["dep_kinds"].as_array()?;
+                let beyond_tests = kinds.iter().any(|kind| kind["kind"] != "dev");
+                Some((dep["pkg"].as_str()?.to_owned(), beyond_tests))
+            });
+            uses.insert(node["id"].as_str()?, edges.collect::<Option<_>>()?);
+        }
+        let mut packages = BTreeMap::new();
+        for package in metadata["packages"].as_array()? {
+            let id = package["id"].as_str()?;
+            let declared = package["dependencies"]
+                .as_array()?
+                .iter()
+                .map(Declared::read);
+            let read = Package {
+                name: package["name"].as_str()?.to_owned(),
+                source: package["source"].as_str().map(str::to_owned),
+                features: serde_json::from_value(package["features"].clone()).ok()?,
+                declared: declared.collect::<Option<_>>()?,
+                uses: uses.remove(id).unwrap_or_default(),
+            };
+            packages.insert(id.to_owned(), read);
+        }
+        let members = strings(&metadata["workspace_members"])?
+            .into_iter()
+            .collect();
+        Some(Self { packages, members })
+    }
+
+    fn violations(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (id, package) in &self.packages {
+            broken.extend(self.foreign_source(id, package));
+            if self.members.contains(id) {
+                broken.extend(self.too_close(id, package));
+                broken.extend(built_on_leaf(package));
+                broken.extend(key_taken(package));
+            }
+        }
+        broken
+    }
+
+    fn foreign_source(&self, id: &str, package: &Package) -> Option<String> {
+        let name = &package.name;
+        match &package.source {
+            None if self.members.contains(id) => None,
+            None => Some(format!("{name} comes from a folder outside the workspace")),
+            Some(source) if source.starts_with("registry+") || source.starts_with("sparse+") => {
+                None
+            }
+            Some(source) => Some(format!("{name} comes from {source}, not from crates.io")),
+        }
+    }
+
+    fn too_close(&self, id: &str, package: &Package) -> Vec<String> {
+        let mut broken = Vec::new();
+        for rule in APART.iter().filter(|rule| rule.package == package.name) {
+            for (reached, way) in self.reached_from(id) {
+                if rule.banned.contains(&reached) {
+                    broken.push(format!("{way}: {}", rule.why));
+                }
+            }
+        }
+        broken
+    }
+
+    /// All that a package comes to use, its own tests included, and the way there.
+    fn reached_from(&self, start: &str) -> Vec<(&str, String)> {
+        let mut seen = BTreeSet::from([start]);
+        let mut found = Vec::new();
+        let mut open = vec![(start, self.name(start).to_owned())];
+        while let Some((id, way)) = open.pop() {
+            let Some(package) = self.packages.get(id) else {
+                continue;
+            };
+            for (next, beyond_tests) in &package.uses {
+                if (*beyond_tests || id == start) && seen.insert(next) {
+                    let name = self.name(next);
+                    let way = format!("{way} -> {name}");
+                    found.push((name, way.clone()));
+                    open.push((next, way));
+                }
+            }
+        }
+        found
+    }
+
+    fn name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.packages.get(id).map_or(id, |package| &package.name)
+    }
+}
+
+impl Declared {
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            name: value["name"].as_str()?.to_owned(),
+            features: strings(&value["features"])?,
+            for_tests: value["kind"] == "dev",
+        })
+    }
+}
+
+fn built_on_leaf(package: &Package) -> Vec<String> {
+    // Tests of the whole path may hold the services that they test.
+    let tests = |line: &Declared| line.for_tests || package.name == "e2e";
+    let lines = package.declared.iter().filter(|line| !tests(line));
+    let leaves = lines.filter(|line| LEAVES.contains(&line.name.as_str()));
+    leaves
+        .map(|line| format!("{} is built on {}", package.name, line.name))
+        .collect()
+}
+
+/// Whoever turns the key feature on outside its tests, or lets others turn it on, must be a holder.
+fn key_taken(package: &Package) -> Vec<String> {
+    let name = &package.name;
+    if name == "darkroom-fhe" {
+        let default = package
+            .features
+            .get("default")
+            .map_or(&[][..], Vec::as_slice);
+        let open = default.iter().any(|feature| feature == KEY_FEATURE);
+        let message = format!("{name} turns its feature {KEY_FEATURE} on by default");
+        return open.then_some(message).into_iter().collect();
+    }
+    if KEY_HOLDERS.contains(&name.as_str()) {
+        return Vec::new();
+    }
+    let takes = |line: &&Declared| {
+        line.name == "darkroom-fhe"
+            && !line.for_tests
+            && line.features.iter().any(|feature| feature == KEY_FEATURE)
+    };
+    let forwards = [
+        format!("darkroom-fhe/{KEY_FEATURE}"),
+        format!("darkroom-fhe?/{KEY_FEATURE}"),
+    ];
+    let mut forwarded = package.features.values().flatten();
+    let taken = package.declared.iter().any(|line| takes(&line))
+        || forwarded.any(|feature| forwards.contains(feature));
+    let message = format!("{name} takes the client key (darkroom-fhe, feature {KEY_FEATURE})");
+    taken.then_some(message).into_iter().collect()
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small workspace with names like ours, read by the real cargo.
+    struct Workspace(tempfile::TempDir);
+
+    impl Workspace {
+        fn new() -> Self {
+            let workspace = Self(tempfile::tempdir().unwrap());
+            let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"members/*\"]\n";
+            std::fs::write(workspace.0.path().join("Cargo.toml"), manifest).unwrap();
+            workspace.member("tfhe", "");
+            workspace.member(
+                "darkroom-fhe",
+                "[features]\nclient = []\n[dependencies]\ntfhe = { path = \"../tfhe\" }\n",
+            );
+            workspace.member("darkroom-api", "");
+            workspace.member(
+                "backend-storage",
+                "[dependencies]\ndarkroom-api = { path = \"../darkroom-api\" }\n",
+            );
+            workspace.member("backend-compute", "[dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\" }\n[dev-dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\", features = [\"client\"] }\n");
+            workspace.member("darkroom-cli", "[dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\", features = [\"client\"] }\n");
+            workspace
+        }
+
+        fn member(&self, name: &str, more: &str) {
+            let folder = self.0.path().join("members").join(name);
+            std::fs::create_dir_all(folder.join("src")).unwrap();
+            std::fs::write(folder.join("src/lib.rs"), "").unwrap();
+            let manifest = format!(
+                "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{more}"
+            );
+            std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+        }
+
+        fn broken(&self) -> Vec<String> {
+            Graph::of(self.0.path()).unwrap().violations()
+        }
+    }
+
+    #[track_caller]
+    fn assert_found(workspace: &Workspace, expected: &str) {
+        let broken = workspace.broken();
+        assert!(
+            broken.iter().any(|line| line.contains(expected)),
+            "{expected}: {broken:?}"
+        );
+    }
+
+    #[test]
+    fn a_workspace_that_keeps_the_rules_passes() {
+        assert_eq!(Workspace::new().broken(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn storage_that_reaches_the_fhe_library_is_found_whatever_is_between() {
+        let workspace = Workspace::new();
+        workspace.member("middle", "[features]\nextra = [\"dep:tfhe\"]\n[dependencies]\ntfhe = { path = \"../tfhe\", optional = true }\n");
+        workspace.member(
+            "backend-storage",
+            "[dependencies]\nmiddle = { path = \"../middle\" }\n",
+        );
+        assert_found(&workspace, "backend-storage -> middle -> tfhe");
+        workspace.member(
+            "backend-storage",
+            "[dev-dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\" }\n",
+        );
+        assert_found(&workspace, "backend-storage -> darkroom-fhe");
+        workspace.member(
+            "backend-storage",
+            "[target.'cfg(windows)'.dependencies]\ntfhe = { path = \"../tfhe\" }\n",
+        );
+        assert_found(&workspace, "backend-storage -> tfhe");
+    }
+
+    #[test]
+    fn the_core_and_the_contract_stay_apart() {
+        let workspace = Workspace::new();
+        workspace.member("darkroom-fhe", "[features]\nclient = []\n[dependencies]\ndarkroom-api = { path = \"../darkroom-api\" }\n");
+        assert_found(&workspace, "darkroom-fhe -> darkroom-api");
+        let workspace = Workspace::new();
+        workspace.member(
+            "darkroom-api",
+            "[build-dependencies]\ntfhe = { path = \"../tfhe\" }\n",
+        );
+        assert_found(&workspace, "darkroom-api -> tfhe");
+    }
+
+    #[test]
+    fn a_service_that_takes_the_client_key_is_found() {
+        let workspace = Workspace::new();
+        workspace.member("backend-compute", "[dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\", features = [\"client\"] }\n");
+        assert_found(&workspace, "backend-compute takes the client key");
+        workspace.member("backend-compute", "[features]\nsly = [\"darkroom-fhe/client\"]\n[dependencies]\ndarkroom-fhe = { path = \"../darkroom-fhe\" }\n");
+        assert_found(&workspace, "backend-compute takes the client key");
+        workspace.member(
+            "backend-compute",
+            "[dependencies]\ndarkroom-cli = { path = \"../darkroom-cli\" }\n",
+        );
+        assert_found(&workspace, "backend-compute is built on darkroom-cli");
+        let workspace = Workspace::new();
+        workspace.member(
+            "darkroom-fhe",
+            "[features]\ndefault = [\"client\"]\nclient = []\n",
+        );
+        assert_found(
+            &workspace,
+            "darkroom-fhe turns its feature client on by default",
+        );
+    }
+
+    #[test]
+    fn what_is_not_from_the_registry_is_found() {
+        let workspace = Workspace::new();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::create_dir(outside.path().join("src")).unwrap();
+        std::fs::write(outside.path().join("src/lib.rs"), "").unwrap();
+        let manifest =
+            "[package]\nname = \"stray\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+        std::fs::write(outside.path().join("Cargo.toml"), manifest).unwrap();
+        let line = format!(
+            "[dependencies]\nstray = {{ path = {:?} }}\n",
+            outside.path()
+        );
+        workspace.member("darkroom-api", &line);
+        assert_found(
+            &workspace,
+            "stray comes from a folder outside the workspace",
+        );
+
+        let mut graph = Graph::of(Workspace::new().0.path()).unwrap();
+        let api = graph
+            .packages
+            .values_mut()
+            .find(|package| package.name == "darkroom-api");
+        api.unwrap().source = Some("git+https://localhost/api#1".to_owned());
+        let broken = graph.violations();
+        assert_eq!(
+            broken,
+            ["darkroom-api comes from git+https://localhost/api#1, not from crates.io"]
+        );
+    }
+}

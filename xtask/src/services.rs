@@ -1,0 +1,363 @@
+//! The three services as child processes: started in order, watched, stopped in reverse.
+
+use std::fs::{File, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command::tail;
+use crate::http;
+
+/// How long a service may take until it is ready.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// How long a service may take to finish what it began when it is told to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Ports on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Of the gateway, where the page is.
+    pub gateway: u16,
+    /// Of storage.
+    pub storage: u16,
+    /// Of compute.
+    pub compute: u16,
+}
+
+impl std::str::FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not three different ports as in 7000,7001,7002");
+        let ports: Result<Vec<u16>, _> = text.split(',').map(|port| port.trim().parse()).collect();
+        match ports.map_err(|_| wrong())?[..] {
+            [gateway, storage, compute]
+                if gateway != storage && storage != compute && compute != gateway =>
+            {
+                Ok(Self {
+                    gateway,
+                    storage,
+                    compute,
+                })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// What the services need to know.
+pub struct Layout {
+    /// Where the programs are.
+    pub programs: PathBuf,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Folders of models.
+    pub models: Vec<PathBuf>,
+    /// The built page.
+    pub page: PathBuf,
+    /// Where they listen.
+    pub ports: Ports,
+}
+
+/// The running services. Whatever still runs is killed on drop.
+pub struct Services {
+    running: Vec<Service>,
+}
+
+struct Service {
+    name: &'static str,
+    address: SocketAddr,
+    log: PathBuf,
+    child: Child,
+}
+
+/// Fails with a clear message if a port is taken.
+pub fn check_ports(ports: Ports) -> Result<()> {
+    let named = [
+        ("gateway", ports.gateway),
+        ("storage", ports.storage),
+        ("compute", ports.compute),
+    ];
+    for (name, port) in named {
+        if let Err(error) = TcpListener::bind(local(port)) {
+            bail!(
+                "port {port}, meant for {name}, cannot be used ({error}): stop what uses it, or \
+                 choose others with --ports GATEWAY,STORAGE,COMPUTE"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Services {
+    /// Starts all three and waits until each is ready, or `stop` says to give up.
+    pub fn start(layout: &Layout, stop: &dyn Fn() -> bool) -> Result<Self> {
+        let mut services = Self {
+            running: Vec::new(),
+        };
+        let storage = format!("http://{}", local(layout.ports.storage));
+        let compute = format!("http://{}", local(layout.ports.compute));
+        let kept = layout.data.join("storage");
+        services.spawn(
+            layout,
+            "backend-storage",
+            layout.ports.storage,
+            &[("DATA_DIR", text(&kept)?)],
+        )?;
+
+        let database = layout.data.join("compute/jobs.sqlite");
+        std::fs::create_dir_all(layout.data.join("compute"))?;
+        let models: Result<Vec<_>> = layout.models.iter().map(|folder| text(folder)).collect();
+        let settings = [
+            ("STORAGE_URL", storage.clone()),
+            ("DATABASE", text(&database)?),
+            ("MODELS", serde_json::to_string(&models?)?),
+        ];
+        services.spawn(layout, "backend-compute", layout.ports.compute, &settings)?;
+
+        let page = text(&layout.page)?;
+        let settings = [
+            ("PAGE_DIR", page),
+            ("STORAGE_URL", storage),
+            ("COMPUTE_URL", compute),
+        ];
+        services.spawn(layout, "gateway", layout.ports.gateway, &settings)?;
+        services.wait_until_ready(stop)?;
+        Ok(services)
+    }
+
+    /// Returns when `stop` says so; fails when a service dies before.
+    pub fn watch(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
+        while !stop() {
+            self.check_alive()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Tells all to stop, the last started first, and waits for each.
+    pub fn stop(mut self) -> Result<()> {
+        let mut problems = Vec::new();
+        while let Some(mut service) = self.running.pop() {
+            if let Err(error) = service.stop() {
+                problems.push(format!("{error:#}"));
+            }
+        }
+        if !problems.is_empty() {
+            bail!("{}", problems.join("\n"));
+        }
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        layout: &Layout,
+        name: &'static str,
+        port: u16,
+        settings: &[(&str, String)],
+    ) -> Result<()> {
+        let log = layout.data.join(format!("log/{name}.log"));
+        let file = open_log(&log)?;
+        let address = local(port);
+        let mut command = Command::new(layout.programs.join(name));
+        command.env("DARKROOM_LISTEN", address.to_string());
+        for (key, value) in settings {
+            command.env(format!("DARKROOM_{key}"), value);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file);
+        own_group(&mut command);
+        let child = command
+            .spawn()
+            .with_context(|| format!("could not start {name}"))?;
+        self.running.push(Service {
+            name,
+            address,
+            log,
+            child,
+        });
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
+        let began = Instant::now();
+        for index in 0..self.running.len() {
+            loop {
+                self.check_alive()?;
+                let Service {
+                    name, address, log, ..
+                } = &self.running[index];
+                match http::status(*address, "/readyz") {
+                    Ok(200) => break println!("  {name} is ready on {address}"),
+                    _ if stop() => bail!("stopped before {name} was ready"),
+                    last if began.elapsed() > START_LIMIT => {
+                        bail!(
+                            "{name} is not ready ({last:?}); its log ends:\n{}",
+                            tail(log, 20)
+                        )
+                    }
+                    _ => std::thread::sleep(Duration::from_millis(50)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_alive(&mut self) -> Result<()> {
+        for service in &mut self.running {
+            if let Some(status) = service.child.try_wait()? {
+                let Service { name, log, .. } = service;
+                bail!("{name} died ({status}); its log ends:\n{}", tail(log, 20));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        while let Some(mut service) = self.running.pop() {
+            if let Err(error) = service.stop() {
+                eprintln!("{error:#}");
+            }
+        }
+    }
+}
+
+impl Service {
+    fn stop(&mut self) -> Result<()> {
+        let status = match self.child.try_wait()? {
+            Some(status) => status,
+            None => self.terminate()?,
+        };
+        if !status.success() {
+            bail!(
+                "{} ended badly ({status}); its log ends:\n{}",
+                self.name,
+                tail(&self.log, 20)
+            );
+        }
+        Ok(())
+    }
+
+    fn terminate(&mut self) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("a process without an id")?, Signal::TERM)?;
+        let began = Instant::now();
+        while began.elapsed() < STOP_LIMIT {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        println!("{} does not stop: killing it", self.name);
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+}
+
+/// Ctrl-C in a terminal goes to a whole process group; only we shall hear it, and stop in order.
+fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+fn open_log(log: &Path) -> Result<File> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let open = OpenOptions::new().create(true).append(true).open(log);
+    open.with_context(|| format!("could not write {}", log.display()))
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn text(path: &Path) -> Result<String> {
+    let text = path
+        .to_str()
+        .with_context(|| format!("{} is not Unicode", path.display()))?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_three_different_numbers() {
+        let ports = Ports {
+            gateway: 7000,
+            storage: 7001,
+            compute: 7002,
+        };
+        assert_eq!("7000, 7001,7002".parse(), Ok(ports));
+        for bad in [
+            "",
+            "7000",
+            "1,2,3,4",
+            "1,1,2",
+            "1,2,2",
+            "1,2,1",
+            "1,2,70000",
+            "a,b,c",
+        ] {
+            assert!(bad.parse::<Ports>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_its_service() {
+        let taken = TcpListener::bind(local(0)).unwrap();
+        let storage = taken.local_addr().unwrap().port();
+        let ports = Ports {
+            gateway: 0,
+            storage,
+            compute: 0,
+        };
+        let message = check_ports(ports).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("port {storage}, meant for storage")),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_service_that_dies_is_named_with_the_end_of_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("backend-storage");
+        std::fs::write(&program, "#!/bin/sh\necho no space left >&2\nexit 3\n").unwrap();
+        let made = Command::new("chmod")
+            .arg("+x")
+            .arg(&program)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let ports = Ports {
+            gateway: 1,
+            storage: 2,
+            compute: 3,
+        };
+        let layout = Layout {
+            programs: folder.path().to_owned(),
+            data: folder.path().join("data"),
+            models: Vec::new(),
+            page: folder.path().to_owned(),
+            ports,
+        };
+        let mut services = Services {
+            running: Vec::new(),
+        };
+        services.spawn(&layout, "backend-storage", 2, &[]).unwrap();
+        let message = format!("{:#}", services.watch(&|| false).unwrap_err());
+        assert!(message.contains("backend-storage died"), "{message}");
+        assert!(message.contains("no space left"), "{message}");
+    }
+}
