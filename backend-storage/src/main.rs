@@ -1,2 +1,69 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! `backend-storage`: keeps ciphertexts and hands them over.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use backend_storage::{Config, Log, LogFormat};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Darkroom's storage service.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// A TOML file; config.sample.toml shows what can be in it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only check the configuration.
+    #[arg(long)]
+    check: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let config = Config::load(arguments.config.as_deref())?;
+    start_log(&config.log)?;
+    if arguments.check {
+        println!("the configuration is valid");
+        return Ok(());
+    }
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let data_dir = config.data_dir.clone();
+    let server = backend_storage::serve(listener, config)
+        .await
+        .with_context(|| format!("cannot open the store in {}", data_dir.display()))?;
+    tracing::info!("listening on {address}");
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if stop_signal().await.is_ok() {
+            tracing::info!("stopping");
+            handle.stop(true).await;
+        }
+    });
+    Ok(server.await?)
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        outcome = tokio::signal::ctrl_c() => outcome,
+    }
+}
+
+fn start_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

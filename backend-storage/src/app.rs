@@ -1,0 +1,96 @@
+//! Puts the service together.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpServer, web};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::grant::Signer;
+use crate::objects::Objects;
+use crate::store::Store;
+use crate::vaults::Vaults;
+use crate::{routes, sweep};
+
+/// How long a connection whose upload was refused is read on, so that the client sees the answer.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What the handlers work with.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) vaults: Vaults,
+    pub(crate) objects: Arc<Objects>,
+    pub(crate) signer: Signer,
+}
+
+impl State {
+    async fn open(config: Config) -> Result<Self, Error> {
+        config.validate()?;
+        let store = Store::open(config.data_dir.clone()).await?;
+        let vaults = Vaults::new(store.clone());
+        let limits = config.limits.clone();
+        let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), limits));
+        let signer = Signer::open(&store).await?;
+        Ok(Self {
+            config,
+            store,
+            vaults,
+            objects,
+            signer,
+        })
+    }
+}
+
+/// Serves on a listener until the returned server's handle stops it. The address in the
+/// configuration is not looked at. Must be called, and the server awaited, within a tokio runtime;
+/// signals are left to the caller.
+///
+/// # Errors
+/// The configuration is not valid, or the store cannot be opened.
+pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
+    let state = web::Data::new(State::open(config).await?);
+    let every = Duration::from_millis(state.config.sweep.every_ms);
+    let (workers, stop_ms) = (state.config.workers, state.config.stop_ms);
+    // The sweep ends with the service: it holds the state only while it works.
+    let weak = Arc::downgrade(&state.clone().into_inner());
+    tokio::spawn(sweep::run(weak, every));
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(from_fn(log))
+            .configure(routes::configure)
+            .default_service(web::to(routes::no_route))
+    })
+    .client_disconnect_timeout(LINGER)
+    .shutdown_timeout(stop_ms.div_ceil(1000))
+    .disable_signals();
+    if workers > 0 {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}
+
+/// One line for a request: no path (it names vaults and objects), no header, no body.
+async fn log(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let response = next.call(request).await?;
+    let route = response.request().match_pattern();
+    tracing::info!(
+        %method,
+        route = route.as_deref().unwrap_or("-"),
+        status = response.status().as_u16(),
+        duration_ms = began.elapsed().as_secs_f64() * 1e3,
+        "request"
+    );
+    Ok(response)
+}

@@ -1,0 +1,314 @@
+//! The configuration: defaults, then a TOML file, then the environment (`DARKROOM_`, `__` between
+//! the levels); read and checked once.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use darkroom_api::header::{HEADER_BYTES, ObjectKind};
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// All that can be set. `config.sample.toml` shows it with the defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder of the store; made if it is not there.
+    pub data_dir: PathBuf,
+    /// Threads that serve requests; 0 is one a core.
+    pub workers: usize,
+    /// How long requests may go on after a signal to stop.
+    pub stop_ms: u64,
+    /// What a vault may hold and a grant may last.
+    pub limits: Limits,
+    /// How slow an upload may be.
+    pub upload: Upload,
+    /// When left-over uploads are removed.
+    pub sweep: Sweep,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+/// What a vault may hold and a grant may last.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Objects in a vault; a note without its object counts as one.
+    pub objects: u64,
+    /// Bytes of all objects in a vault.
+    pub vault_bytes: u64,
+    /// Bytes of an image, header included.
+    pub image_bytes: u64,
+    /// Bytes of a part of an evaluation key, header included.
+    pub key_bytes: u64,
+    /// Bytes of a result, header included.
+    pub result_bytes: u64,
+    /// The longest time of a grant.
+    pub grant_ms: u64,
+}
+
+/// How slow an upload may be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Upload {
+    /// The longest pause within an upload.
+    pub idle_ms: u64,
+    /// The longest time of a whole upload.
+    pub total_ms: u64,
+}
+
+/// When left-over uploads are removed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sweep {
+    /// Time between two sweeps; there is one at the start.
+    pub every_ms: u64,
+    /// Age from which an upload counts as left over; more than `upload.total_ms`.
+    pub older_than_ms: u64,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Levels, as in `info` or `warn,backend_storage=debug`.
+    pub filter: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+const MIB: u64 = 1 << 20;
+const MINUTE_MS: u64 = 60_000;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7001)),
+            data_dir: PathBuf::from("data/storage"),
+            workers: 0,
+            stop_ms: 30_000,
+            limits: Limits::default(),
+            upload: Upload::default(),
+            sweep: Sweep::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            objects: 10_000,
+            vault_bytes: 16 * 1024 * MIB,
+            image_bytes: 64 * MIB,
+            key_bytes: 256 * MIB,
+            result_bytes: 16 * MIB,
+            grant_ms: 24 * 60 * MINUTE_MS,
+        }
+    }
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            idle_ms: 30_000,
+            total_ms: 15 * MINUTE_MS,
+        }
+    }
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            every_ms: 10 * MINUTE_MS,
+            older_than_ms: 60 * MINUTE_MS,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// Reads defaults, the file if one is named, and the environment.
+    ///
+    /// # Errors
+    /// An unknown field, a value of another type, or one out of range; the message names it.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        let mut sources = Figment::new();
+        if let Some(file) = file {
+            sources = sources.merge(Toml::file_exact(file));
+        }
+        let sources = sources.merge(Env::prefixed("DARKROOM_").split("__"));
+        let config: Self = sources.extract().map_err(|error| Error::Config {
+            detail: error.to_string(),
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// A value out of range; the message names it.
+    pub fn validate(&self) -> Result<(), Error> {
+        let positive = [
+            ("stop_ms", self.stop_ms),
+            ("limits.objects", self.limits.objects),
+            ("limits.vault_bytes", self.limits.vault_bytes),
+            ("limits.grant_ms", self.limits.grant_ms),
+            ("upload.idle_ms", self.upload.idle_ms),
+            ("upload.total_ms", self.upload.total_ms),
+            ("sweep.every_ms", self.sweep.every_ms),
+        ];
+        for (name, value) in positive {
+            require(value > 0, || format!("{name} must not be 0"))?;
+        }
+        for kind in ObjectKind::ALL {
+            let enough = self.limits.object_bytes(kind) >= HEADER_BYTES as u64;
+            let what = kind.segment();
+            require(enough, || {
+                format!("the limit of {what} is below {HEADER_BYTES} bytes")
+            })?;
+        }
+        require(self.sweep.older_than_ms > self.upload.total_ms, || {
+            "sweep.older_than_ms must be more than upload.total_ms, or running uploads are swept"
+                .to_owned()
+        })?;
+        require(!self.data_dir.as_os_str().is_empty(), || {
+            "data_dir is empty".to_owned()
+        })
+    }
+}
+
+fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Config {
+            detail: otherwise(),
+        })
+    }
+}
+
+impl Limits {
+    /// The most bytes of an object of this kind, header included.
+    pub fn object_bytes(&self, kind: ObjectKind) -> u64 {
+        match kind {
+            ObjectKind::Image => self.image_bytes,
+            ObjectKind::EvaluationKey => self.key_bytes,
+            ObjectKind::Result => self.result_bytes,
+        }
+    }
+
+    /// The most bytes of an object of any kind.
+    pub fn object_bytes_max(&self) -> u64 {
+        self.image_bytes.max(self.key_bytes).max(self.result_bytes)
+    }
+}
+
+impl Upload {
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms)
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_millis(self.total_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(toml: &str) -> Result<Config, String> {
+        let sources = Figment::new().merge(Toml::string(toml));
+        sources.extract().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_sample_shows_the_defaults_and_all_of_them() {
+        let sample = include_str!("../config.sample.toml");
+        let config = parse(sample).unwrap();
+        assert_eq!(config, Config::default());
+        config.validate().unwrap();
+        // Every line of the sample is a field: without any of them the rest still parses, with
+        // another name it does not.
+        for line in sample
+            .lines()
+            .filter(|line| line.contains(" = ") && !line.starts_with('#'))
+        {
+            let broken = sample.replace(line, &format!("x{line}"));
+            let message = parse(&broken).unwrap_err();
+            assert!(message.contains("unknown field"), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let config = Config {
+            sweep: Sweep {
+                older_than_ms: 1,
+                ..Sweep::default()
+            },
+            ..Config::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("sweep.older_than_ms")
+        );
+        let limits = Limits {
+            image_bytes: 71,
+            ..Limits::default()
+        };
+        let config = Config {
+            limits,
+            ..Config::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("images")
+        );
+        let config = Config {
+            upload: Upload {
+                idle_ms: 0,
+                total_ms: 1,
+            },
+            ..Config::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("upload.idle_ms")
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! What can go wrong, and how it is said over HTTP.
+
+use std::io;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use darkroom_api::header::HeaderError;
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+
+/// Why storage refuses or fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is not of the form that the route takes.
+    #[error("{detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No token, a wrong one, or an unknown vault.
+    #[error("open the vault with its token, in `Authorization: Bearer <64 hexadecimal digits>`")]
+    Unauthorized,
+    /// The grant was altered, made by another storage, or its vault is gone.
+    #[error("ask the vault's owner for a new grant")]
+    GrantInvalid,
+    /// The grant's time is over.
+    #[error("the grant ended at {not_after_ms} ms of Unix time; ask for a new one")]
+    GrantExpired {
+        /// When it ended, Unix time.
+        not_after_ms: u64,
+    },
+    /// Whoever asks may do other things, but not this.
+    #[error("{reason}")]
+    GrantRefused {
+        /// What is not covered.
+        reason: &'static str,
+    },
+    /// No such route.
+    #[error("no such route")]
+    NoRoute,
+    /// No such object.
+    #[error("the vault holds no object of this id in this collection")]
+    NoObject,
+    /// The route does not take the method.
+    #[error("this route takes {allowed}")]
+    Method {
+        /// The methods that it takes.
+        allowed: &'static str,
+    },
+    /// The body came too slowly.
+    #[error("no more than {limit_ms} ms may pass {what}; try again on a faster connection")]
+    UploadTimeout {
+        /// Between which events.
+        what: &'static str,
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The client went away in the middle of its request.
+    #[error("the request broke off")]
+    Broken,
+    /// Another object has the id.
+    #[error("another object has this id; objects are never changed: draw another id")]
+    ObjectExists,
+    /// Larger than allowed.
+    #[error("{what} may have at most {bytes_max} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The object is not what its header says, or has none.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The vault is full.
+    #[error("the vault may hold at most {max} {unit}; delete some objects first")]
+    VaultFull {
+        /// The limit.
+        max: u64,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// Something stored is not as it was written.
+    #[error("{what} in the store is damaged")]
+    Damaged {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] object_store::Error),
+    /// The disk or the network failed.
+    #[error("input or output failed")]
+    Io(#[from] io::Error),
+    /// The store cannot do its work now.
+    #[error("the store cannot be written and read now")]
+    NotReady(#[source] Box<Error>),
+    /// A task of this process broke down.
+    #[error("a task broke down")]
+    Task,
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    Randomness,
+    /// The clock stands before 1970.
+    #[error("the clock is not set")]
+    Clock,
+    /// The configuration is not valid.
+    #[error("configuration: {detail}")]
+    Config {
+        /// Which value and why.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// The problem type that a client is told. No wildcard: a new variant has to choose.
+    pub fn problem_type(&self) -> ProblemType {
+        match self {
+            Self::Malformed { .. } | Self::Broken => ProblemType::MalformedRequest,
+            Self::Unauthorized => ProblemType::Unauthorized,
+            Self::GrantInvalid => ProblemType::GrantInvalid,
+            Self::GrantExpired { .. } => ProblemType::GrantExpired,
+            Self::GrantRefused { .. } => ProblemType::GrantRefused,
+            Self::NoRoute => ProblemType::NotFound,
+            Self::NoObject => ProblemType::ObjectNotFound,
+            Self::Method { .. } => ProblemType::MethodNotAllowed,
+            Self::UploadTimeout { .. } => ProblemType::UploadTimeout,
+            Self::ObjectExists => ProblemType::ObjectExists,
+            Self::TooLarge { .. } => ProblemType::TooLarge,
+            Self::Header(error) => header_problem(error),
+            Self::VaultFull { .. } => ProblemType::VaultFull,
+            Self::Store(error) if is_full(error) => ProblemType::DiskFull,
+            Self::Io(error) if is_full(error) => ProblemType::DiskFull,
+            Self::NotReady(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
+            Self::NotReady(_) => ProblemType::StorageUnavailable,
+            Self::Store(_)
+            | Self::Io(_)
+            | Self::Damaged { .. }
+            | Self::Task
+            | Self::Randomness
+            | Self::Clock
+            | Self::Config { .. } => ProblemType::Internal,
+        }
+    }
+
+    /// The problem that a client is told. The causes of the service's own failures stay in its log.
+    pub fn problem(&self) -> Problem {
+        let kind = self.problem_type();
+        let detail = match kind {
+            ProblemType::DiskFull => {
+                "nothing was stored and nothing was lost; delete something or ask the operator"
+                    .to_owned()
+            }
+            ProblemType::Internal => "the reason is in the service's log; try again".to_owned(),
+            _ => self.to_string(),
+        };
+        Problem::new(kind, detail)
+    }
+}
+
+fn header_problem(error: &HeaderError) -> ProblemType {
+    match error {
+        HeaderError::WrongKind { .. } => ProblemType::KindMismatch,
+        HeaderError::Length { .. } => ProblemType::LengthMismatch,
+        HeaderError::Digest => ProblemType::DigestMismatch,
+        // Short, magic, version, kind, and whatever a later version finds.
+        _ => ProblemType::ObjectMalformed,
+    }
+}
+
+/// Whether the disk, a quota or a file's size limit is the cause.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+}
+
+/// The causes of an error, outermost first.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.problem_type().status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        if status.is_server_error() {
+            tracing::error!(
+                status = status.as_u16(),
+                error = causes(self),
+                "request failed"
+            );
+        }
+        let body = serde_json::to_string(&self.problem()).unwrap_or_default();
+        let mut response = HttpResponse::build(status)
+            .content_type(MEDIA_TYPE)
+            .body(body);
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        if let Self::Method { allowed } = self {
+            let allowed = HeaderValue::from_static(allowed);
+            response
+                .headers_mut()
+                .insert(actix_web::http::header::ALLOW, allowed);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As object_store wraps what the system says.
+    #[derive(Debug, thiserror::Error)]
+    #[error("wrapped")]
+    struct Wrapper(#[source] io::Error);
+
+    #[test]
+    fn a_full_disk_is_seen_through_all_wrappers() {
+        let failed = |kind| {
+            let source = Box::new(Wrapper(io::Error::from(kind)));
+            Error::from(object_store::Error::Generic {
+                store: "test",
+                source,
+            })
+        };
+        let full = failed(io::ErrorKind::StorageFull);
+        assert_eq!(full.problem_type(), ProblemType::DiskFull);
+        assert_eq!(full.status_code().as_u16(), 507);
+        let not_ready = Error::NotReady(Box::new(full));
+        assert_eq!(not_ready.problem_type(), ProblemType::DiskFull);
+        let denied = failed(io::ErrorKind::PermissionDenied);
+        assert_eq!(denied.problem_type(), ProblemType::Internal);
+    }
+
+    #[test]
+    fn own_failures_do_not_tell_their_causes() {
+        let path = "/somewhere/on/this/machine";
+        let error = Error::Io(io::Error::other(path));
+        assert!(causes(&error).contains(path));
+        assert!(!error.problem().detail.contains(path));
+    }
+}

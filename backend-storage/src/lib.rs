@@ -1,0 +1,34 @@
+//! Darkroom's storage: it keeps ciphertexts in vaults and hands them to whoever may have them.
+//!
+//! To it an object is bytes behind a [`darkroom_api::header`]; it never links the FHE library. All
+//! state lies in one object store, so there is nothing to repair after a crash:
+//!
+//! | key | content |
+//! |---|---|
+//! | `vaults/{vault}` | the vault's record: epoch, hash of the token, when it was opened |
+//! | `data/{vault}-{epoch}/{collection}/{object}` | an object, visible as soon as it is there |
+//! | `data/{vault}-{epoch}/notes-{collection}/{object}` | the sealed note beside an object |
+//! | `staging/{random}` | an upload that is not yet checked; swept when it is left behind |
+//! | `server/grant-key` | the key that signs grants, made once |
+//!
+//! A vault that is opened again after its deletion has another epoch, so nothing of the old one can
+//! come back.
+
+mod app;
+mod auth;
+mod clock;
+mod config;
+mod error;
+mod grant;
+mod ledger;
+mod objects;
+mod routes;
+mod store;
+mod stored;
+mod sweep;
+mod upload;
+mod vaults;
+
+pub use app::serve;
+pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
+pub use error::Error;

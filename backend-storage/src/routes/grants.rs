@@ -1,0 +1,73 @@
+//! Grants.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::header::ObjectKind;
+use darkroom_api::storage::{GRANT_OBJECTS_MAX, Grant, GrantRequest};
+
+use super::vault;
+use crate::app::State;
+use crate::auth::Caller;
+use crate::clock::now_ms;
+use crate::error::Error;
+use crate::grant::Claims;
+use crate::upload::Incoming;
+
+/// A request that names as many objects as it may has about 40 KiB.
+const REQUEST_MAX_BYTES: usize = 128 << 10;
+
+/// Mints a grant for the vault's owner. The objects need not be there yet.
+pub(crate) async fn mint(
+    request: HttpRequest,
+    state: web::Data<State>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut incoming = Incoming::new(&request, payload, &state.config.upload);
+    let outcome = grant(&request, &state, &mut incoming).await;
+    incoming.answer(outcome)
+}
+
+async fn grant(
+    request: &HttpRequest,
+    state: &State,
+    incoming: &mut Incoming,
+) -> Result<HttpResponse, Error> {
+    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
+    let body = incoming
+        .short("a request for a grant", REQUEST_MAX_BYTES)
+        .await?;
+    let wanted: GrantRequest = serde_json::from_slice(&body).map_err(|error| Error::Malformed {
+        detail: format!("not a grant request: {error}"),
+    })?;
+    check(&wanted)?;
+    let valid_ms = wanted.valid_ms.min(state.config.limits.grant_ms);
+    let not_after_ms = now_ms()?.saturating_add(valid_ms);
+    let claims = Claims {
+        vault: opened.vault,
+        not_after_ms,
+        reads: wanted.reads,
+        writes: wanted.writes,
+    };
+    let grant = state.signer.sign(&claims)?;
+    Ok(HttpResponse::Created().json(Grant {
+        grant,
+        not_after_ms,
+    }))
+}
+
+fn check(wanted: &GrantRequest) -> Result<(), Error> {
+    let objects = wanted.reads.len() + wanted.writes.len();
+    let detail = if !(1..=GRANT_OBJECTS_MAX).contains(&objects) {
+        format!("a grant names 1 to {GRANT_OBJECTS_MAX} objects, not {objects}")
+    } else if wanted.valid_ms == 0 {
+        "a grant must last longer than 0 ms".to_owned()
+    } else if wanted
+        .reads
+        .iter()
+        .any(|read| read.kind == ObjectKind::Result)
+    {
+        "a grant lets read images and evaluation keys, not results".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Malformed { detail })
+}

@@ -1,0 +1,37 @@
+//! Whether the service lives, and whether it can work.
+
+use actix_web::{HttpResponse, web};
+use object_store::PutMode;
+
+use crate::app::State;
+use crate::error::Error;
+use crate::store::{Store, probe_key};
+
+/// What is written to try the store.
+const PROBE: &[u8] = b"probe";
+
+/// It runs.
+pub(crate) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().body("alive\n")
+}
+
+/// It can write, read and delete.
+pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error> {
+    try_store(&state.store)
+        .await
+        .map_err(|error| Error::NotReady(Box::new(error)))?;
+    Ok(HttpResponse::Ok().body("ready\n"))
+}
+
+async fn try_store(store: &Store) -> Result<(), Error> {
+    let key = probe_key()?;
+    store.put(&key, PROBE.to_vec(), PutMode::Create).await?;
+    let read = store.read(&key).await?;
+    store.delete(&key).await?;
+    match read {
+        Some(read) if read == PROBE => Ok(()),
+        _ => Err(Error::Damaged {
+            what: "what was just written",
+        }),
+    }
+}

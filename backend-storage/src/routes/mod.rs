@@ -1,0 +1,74 @@
+//! The routes, one resource a file.
+
+mod grants;
+mod health;
+mod notes;
+mod objects;
+mod vaults;
+
+use std::str::FromStr;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::header::ObjectKind;
+use darkroom_api::ids::{ObjectId, VaultId};
+use darkroom_api::routes;
+
+use crate::error::Error;
+
+/// All routes of the contract.
+pub(crate) fn configure(app: &mut web::ServiceConfig) {
+    // Grants before collections: both have the same shape.
+    app.service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
+        .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
+        .service(
+            resource(routes::VAULT, "DELETE, GET, PUT")
+                .route(web::put().to(vaults::open))
+                .route(web::get().to(vaults::info))
+                .route(web::delete().to(vaults::delete)),
+        )
+        .service(resource(routes::GRANTS, "POST").route(web::post().to(grants::mint)))
+        .service(resource(routes::OBJECTS, "GET").route(web::get().to(objects::list)))
+        .service(
+            resource(routes::OBJECT, "DELETE, GET, PUT")
+                .route(web::put().to(objects::put))
+                .route(web::get().to(objects::read))
+                .route(web::delete().to(objects::delete)),
+        )
+        .service(resource(routes::NOTE, "PUT").route(web::put().to(notes::put)));
+}
+
+fn resource(pattern: &str, allowed: &'static str) -> actix_web::Resource {
+    let refuse = move || async move { Err::<HttpResponse, _>(Error::Method { allowed }) };
+    web::resource(pattern.to_owned()).default_service(web::to(refuse))
+}
+
+/// Whatever matches no route.
+pub(crate) async fn no_route() -> Result<HttpResponse, Error> {
+    Err(Error::NoRoute)
+}
+
+/// The vault in the path.
+fn vault(request: &HttpRequest) -> Result<VaultId, Error> {
+    parameter(request, "vault")
+}
+
+/// The object's id in the path.
+fn object(request: &HttpRequest) -> Result<ObjectId, Error> {
+    parameter(request, "object")
+}
+
+/// The collection in the path.
+fn collection(request: &HttpRequest) -> Result<ObjectKind, Error> {
+    let segment = request.match_info().query("collection");
+    ObjectKind::from_segment(segment).ok_or(Error::NoRoute)
+}
+
+fn parameter<T: FromStr<Err: std::fmt::Display>>(
+    request: &HttpRequest,
+    name: &str,
+) -> Result<T, Error> {
+    let value = request.match_info().query(name);
+    value.parse().map_err(|error| Error::Malformed {
+        detail: format!("{name}: {error}"),
+    })
+}

@@ -1,0 +1,44 @@
+//! The sealed notes beside objects.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::storage::NOTE_MAX_BYTES;
+
+use super::{collection, object, vault};
+use crate::app::State;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::stored::Place;
+use crate::upload::Incoming;
+
+/// Writes a note, also before its object is there; a new one takes the old one's place.
+pub(crate) async fn put(
+    request: HttpRequest,
+    state: web::Data<State>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut incoming = Incoming::new(&request, payload, &state.config.upload);
+    let outcome = store(&request, &state, &mut incoming).await;
+    incoming.answer(outcome)
+}
+
+async fn store(
+    request: &HttpRequest,
+    state: &State,
+    incoming: &mut Incoming,
+) -> Result<HttpResponse, Error> {
+    let (kind, id) = (collection(request)?, object(request)?);
+    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
+    let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
+    if sealed.is_empty() {
+        return Err(Error::Malformed {
+            detail: "a note is not empty".to_owned(),
+        });
+    }
+    let place = Place {
+        vault: opened.vault,
+        kind,
+        id,
+    };
+    state.objects.clone().put_note(place, sealed).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,109 @@
+//! Objects.
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{ETAG, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::storage::ListQuery;
+
+use super::{collection, object, vault};
+use crate::app::State;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::stored::Place;
+use crate::upload::{Incoming, receive};
+
+/// Stores an object: 201, or 200 if just this object is there.
+pub(crate) async fn put(
+    request: HttpRequest,
+    state: web::Data<State>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut incoming = Incoming::new(&request, payload, &state.config.upload);
+    let outcome = store(&request, &state, &mut incoming).await;
+    incoming.answer(outcome)
+}
+
+async fn store(
+    request: &HttpRequest,
+    state: &State,
+    incoming: &mut Incoming,
+) -> Result<HttpResponse, Error> {
+    let (kind, id) = (collection(request)?, object(request)?);
+    let vault = Caller::of(request, state, vault(request)?)
+        .await?
+        .may_write(kind, id)?;
+    let place = Place { vault, kind, id };
+    let (stored, is_new) = receive(&state.objects, place, incoming).await?;
+    let mut response = if is_new {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(response.json(stored.info(id, None)))
+}
+
+/// Streams an object, header included. Its ETag is the payload's digest.
+pub(crate) async fn read(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let (kind, id) = (collection(&request)?, object(&request)?);
+    let vault = Caller::of(&request, &state, vault(&request)?)
+        .await?
+        .may_read(kind, id)?;
+    let download = state.objects.download(Place { vault, kind, id }).await?;
+    let tag = format!("\"{}\"", hex::encode(download.stored.header.sha256));
+    let known = request.headers().get(IF_NONE_MATCH);
+    if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, tag))
+            .finish());
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header((ETAG, tag))
+        .body(SizedStream::new(download.bytes, download.content)))
+}
+
+/// Deletes an object and its note.
+pub(crate) async fn delete(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let (kind, id) = (collection(&request)?, object(&request)?);
+    let opened = Caller::of(&request, &state, vault(&request)?)
+        .await?
+        .owner()?;
+    let place = Place {
+        vault: opened.vault,
+        kind,
+        id,
+    };
+    state.objects.clone().delete(place).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Lists a collection, a page at a time.
+pub(crate) async fn list(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let kind = collection(&request)?;
+    let opened = Caller::of(&request, &state, vault(&request)?)
+        .await?
+        .owner()?;
+    let query = web::Query::<ListQuery>::from_query(request.query_string());
+    let query = query.map_err(|error| Error::Malformed {
+        detail: error.to_string(),
+    })?;
+    if query.limit == Some(0) {
+        return Err(Error::Malformed {
+            detail: "limit must not be 0".to_owned(),
+        });
+    }
+    let list = state
+        .objects
+        .list(opened.vault, kind, query.into_inner())
+        .await?;
+    Ok(HttpResponse::Ok().json(list))
+}

@@ -1,0 +1,65 @@
+//! Vaults.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::storage::VaultInfo;
+
+use super::vault;
+use crate::app::State;
+use crate::auth::{Caller, token};
+use crate::error::Error;
+use crate::vaults::Opened;
+
+/// Opens a vault (201), or finds it open (200).
+pub(crate) async fn open(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let (vault, token) = (vault(&request)?, token(&request)?);
+    let opened = state.vaults.open(vault, token).await?;
+    let info = describe(&state, opened).await?;
+    let mut response = if opened.is_new {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(response.json(info))
+}
+
+/// Describes a vault.
+pub(crate) async fn info(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let opened = Caller::of(&request, &state, vault(&request)?)
+        .await?
+        .owner()?;
+    Ok(HttpResponse::Ok().json(describe(&state, opened).await?))
+}
+
+/// Deletes a vault and all that is in it.
+pub(crate) async fn delete(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Error> {
+    let opened = Caller::of(&request, &state, vault(&request)?)
+        .await?
+        .owner()?;
+    let vaults = state.vaults.clone();
+    // Goes on to its end even if the client goes away.
+    let deletion = tokio::spawn(async move { vaults.delete(opened.vault).await });
+    deletion.await.map_err(|_| Error::Task)??;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn describe(state: &State, opened: Opened) -> Result<VaultInfo, Error> {
+    let usage = state.objects.usage(opened.vault).await?;
+    let limits = &state.config.limits;
+    Ok(VaultInfo {
+        vault: opened.vault.id,
+        created_ms: opened.created_ms,
+        objects: usage.objects,
+        bytes: usage.bytes,
+        objects_max: limits.objects,
+        object_bytes_max: limits.object_bytes_max(),
+    })
+}

@@ -1,0 +1,227 @@
+//! Vaults: their records, and what opens them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use darkroom_api::ids::VaultId;
+use darkroom_api::token::TokenHash;
+use object_store::PutMode;
+use serde::{Deserialize, Serialize, de};
+
+use crate::clock::now_ms;
+use crate::error::Error;
+use crate::store::{Store, blocking, content_key, random_u128, record_key, sync_dir};
+
+/// One life of a vault, from its opening to its deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct OpenVault {
+    /// The vault.
+    pub(crate) id: VaultId,
+    /// Drawn when it was opened: a vault that is opened again finds nothing of its former life.
+    pub(crate) epoch: Epoch,
+}
+
+impl fmt::Display for OpenVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.id, self.epoch)
+    }
+}
+
+impl FromStr for OpenVault {
+    type Err = EpochError;
+
+    fn from_str(text: &str) -> Result<Self, EpochError> {
+        let (id, epoch) = text.split_once('-').ok_or(EpochError)?;
+        Ok(Self {
+            id: id.parse().map_err(|_| EpochError)?,
+            epoch: epoch.parse()?,
+        })
+    }
+}
+
+/// 128 random bits, written as 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Epoch(pub(crate) u128);
+
+/// A text is not an epoch.
+#[derive(Debug, thiserror::Error)]
+#[error("an epoch is 32 lower-case hexadecimal digits")]
+pub(crate) struct EpochError;
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = EpochError;
+
+    fn from_str(text: &str) -> Result<Self, EpochError> {
+        let epoch = Self(u128::from_str_radix(text, 16).map_err(|_| EpochError)?);
+        if epoch.to_string() == text {
+            Ok(epoch)
+        } else {
+            Err(EpochError)
+        }
+    }
+}
+
+impl Serialize for Epoch {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Epoch {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// What is stored of a vault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    epoch: Epoch,
+    token_sha256: TokenHash,
+    created_ms: u64,
+}
+
+/// An opened vault as its owner sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    /// The vault.
+    pub(crate) vault: OpenVault,
+    /// When it was opened, Unix time.
+    pub(crate) created_ms: u64,
+    /// Whether this call opened it.
+    pub(crate) is_new: bool,
+}
+
+/// The vaults' records.
+#[derive(Debug, Clone)]
+pub(crate) struct Vaults {
+    store: Store,
+}
+
+impl Vaults {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Opens a vault for the first time, or finds it opened with the same token.
+    pub(crate) async fn open(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
+        loop {
+            if self.record(id).await?.is_some() {
+                return self.find(id, token).await;
+            }
+            let record = Record {
+                epoch: Epoch(random_u128()?),
+                token_sha256: token,
+                created_ms: now_ms()?,
+            };
+            let json = serde_json::to_vec(&record).map_err(|_| Error::Task)?;
+            // Of two that open the vault at once, one goes round again and finds it.
+            if self
+                .store
+                .put(&record_key(id), json, PutMode::Create)
+                .await?
+            {
+                let vault = OpenVault {
+                    id,
+                    epoch: record.epoch,
+                };
+                return Ok(Opened {
+                    vault,
+                    created_ms: record.created_ms,
+                    is_new: true,
+                });
+            }
+        }
+    }
+
+    /// Finds a vault by its token.
+    pub(crate) async fn find(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
+        let record = self
+            .record(id)
+            .await?
+            .filter(|record| record.token_sha256 == token);
+        let record = record.ok_or(Error::Unauthorized)?;
+        let vault = OpenVault {
+            id,
+            epoch: record.epoch,
+        };
+        Ok(Opened {
+            vault,
+            created_ms: record.created_ms,
+            is_new: false,
+        })
+    }
+
+    /// Whether this life of the vault goes on.
+    pub(crate) async fn is_open(&self, vault: OpenVault) -> Result<bool, Error> {
+        let record = self.record(vault.id).await?;
+        Ok(record.is_some_and(|record| record.epoch == vault.epoch))
+    }
+
+    /// Ends the vault: from here on nothing in it can be read. Then deletes what it held; what is
+    /// left by a crash in between is swept.
+    pub(crate) async fn delete(&self, vault: OpenVault) -> Result<(), Error> {
+        self.store.delete_durably(&record_key(vault.id)).await?;
+        self.erase(vault).await.map(drop)
+    }
+
+    /// Deletes what a vault held that is closed for ever.
+    pub(crate) async fn erase(&self, vault: OpenVault) -> Result<u64, Error> {
+        let deleted = self.store.delete_all(&content_key(vault)).await?;
+        let mut folder = self.store.root().to_owned();
+        folder.extend(
+            content_key(vault)
+                .parts()
+                .map(|part| part.as_ref().to_owned()),
+        );
+        // On a disk the store leaves empty folders and half-written files, which it does not list.
+        blocking(move || {
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)?;
+                folder.parent().map_or(Ok(()), sync_dir)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(deleted)
+    }
+
+    async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
+        let Some(json) = self.store.read(&record_key(id)).await? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice(&json);
+        record.map(Some).map_err(|_| Error::Damaged {
+            what: "a vault's record",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_name_their_vault_and_epoch() {
+        let vault = OpenVault {
+            id: VaultId([0xab; 16]),
+            epoch: Epoch(7),
+        };
+        assert_eq!(vault.to_string().parse::<OpenVault>().unwrap(), vault);
+        let digits = "0".repeat(31);
+        for bad in [
+            String::new(),
+            "-".into(),
+            format!("+{digits}"),
+            format!("{digits}A"),
+        ] {
+            assert!(bad.parse::<Epoch>().is_err(), "{bad:?}");
+        }
+    }
+}

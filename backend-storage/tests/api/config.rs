@@ -1,0 +1,74 @@
+//! The binary's configuration: file, environment, and what it refuses.
+
+use std::process::{Command, Output};
+
+fn check(file: &str, environment: &[(&str, &str)]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backend-storage"));
+    command
+        .arg("--check")
+        .arg("--config")
+        .arg(path)
+        .envs(environment.iter().copied());
+    command.output().unwrap()
+}
+
+fn message(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_sample_and_the_environment_are_valid() {
+    let sample = include_str!("../../config.sample.toml");
+    assert!(check(sample, &[]).status.success());
+    assert!(
+        check("", &[("DARKROOM_LIMITS__OBJECTS", "5")])
+            .status
+            .success()
+    );
+    assert!(
+        check("", &[("DARKROOM_LISTEN", "[::1]:80")])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn what_is_unknown_or_out_of_range_is_named() {
+    for (file, environment, named) in [
+        ("lissten = 1", vec![], "lissten"),
+        ("[limits]\nobjectz = 1", vec![], "objectz"),
+        ("[limits]\nobjects = \"many\"", vec![], "objects"),
+        ("[limits]\nobjects = 0", vec![], "limits.objects"),
+        ("listen = \"here\"", vec![], "listen"),
+        (
+            "[upload]\ntotal_ms = 3600000",
+            vec![],
+            "sweep.older_than_ms",
+        ),
+        ("", vec![("DARKROOM_LIMITS__OBJECTZ", "5")], "objectz"),
+        ("", vec![("DARKROOM_NONSENSE", "5")], "nonsense"),
+        // The environment wins over the file.
+        (
+            "[limits]\nobjects = 5",
+            vec![("DARKROOM_LIMITS__OBJECTS", "0")],
+            "limits.objects",
+        ),
+        ("[", vec![], "config"),
+    ] {
+        let output = check(file, &environment);
+        assert!(!output.status.success(), "{file} {environment:?}");
+        assert!(
+            message(&output).contains(named),
+            "{file} {environment:?}: {}",
+            message(&output)
+        );
+    }
+    let missing = Command::new(env!("CARGO_BIN_EXE_backend-storage"))
+        .args(["--check", "--config", "/nowhere/at-all.toml"])
+        .output()
+        .unwrap();
+    assert!(!missing.status.success() && message(&missing).contains("at-all.toml"));
+}

@@ -1,0 +1,17 @@
+//! The real service on a random port, over a real disk, asked by plain HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod config;
+mod crash;
+mod disk;
+mod grants;
+mod http;
+mod limits;
+mod memory;
+mod notes;
+mod objects;
+mod races;
+mod refusals;
+mod support;
+mod timeouts;
+mod vaults;
