@@ -1,2 +1,5 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! The page.
+
+fn main() {
+    frontend::page::open();
+}

@@ -1,0 +1,249 @@
+//! What lies on the desk: everything the page shows and what one can do with it.
+
+mod history;
+mod key;
+mod pictures;
+mod run;
+
+use std::sync::Arc;
+
+use darkroom_api::compute::{Catalogue, ModelCard};
+use darkroom_api::ids::ModelId;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::bridge::{self, Canceller};
+use crate::page::parts::announce::{Announcer, announcer};
+use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
+
+pub use pictures::{Origin, Tile, TileState};
+pub use run::{Run, RunState, Under, doing, element_id};
+
+/// Something that has to arrive first.
+#[derive(Clone, PartialEq)]
+pub enum Loaded<T> {
+    /// On its way.
+    Loading,
+    /// Here.
+    Ready(T),
+    /// It will not come by itself.
+    Failed(Trouble),
+}
+
+/// A question that has to be answered with yes before something is lost.
+#[derive(Clone)]
+pub struct Question {
+    /// What would happen.
+    pub title: String,
+    /// What it means.
+    pub text: String,
+    /// The word on the button that does it.
+    pub verb: String,
+    /// Does it.
+    pub yes: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The state of the page, the same for all its parts.
+#[derive(Clone, Copy)]
+pub struct Desk {
+    /// The key; absent until the worker has looked.
+    pub status: RwSignal<Option<Status>>,
+    /// The step of making a key, while one is being made.
+    pub making: RwSignal<Option<Making>>,
+    /// What went wrong with the key.
+    pub key_trouble: RwSignal<Option<Trouble>>,
+    /// The models on offer.
+    pub catalogue: RwSignal<Loaded<Catalogue>>,
+    /// The chosen model.
+    pub model: RwSignal<Option<ModelId>>,
+    /// The pictures on the desk.
+    pub tiles: RwSignal<Vec<Tile>>,
+    /// The results being made or looked at, newest first.
+    pub runs: RwSignal<Vec<Run>>,
+    /// Stops what is running.
+    pub running: RwSignal<Option<Canceller>>,
+    /// What went wrong with an analysis as a whole.
+    pub run_trouble: RwSignal<Option<Trouble>>,
+    /// Everything analysed with this key; absent until this browser has looked.
+    pub entries: RwSignal<Option<Vec<Entry>>>,
+    /// What went wrong with the history.
+    pub history_trouble: RwSignal<Option<Trouble>>,
+    /// When the server is tried again, Unix time in ms, while it is out of reach.
+    pub retry_at: RwSignal<Option<f64>>,
+    /// Why the page cannot go on.
+    pub stopped: RwSignal<Option<Trouble>>,
+    /// What is being asked.
+    pub question: RwSignal<Option<Question>>,
+    /// Whether the backup dialog is open.
+    pub backing_up: RwSignal<bool>,
+    announcer: Announcer,
+    last_number: StoredValue<u32>,
+}
+
+/// A key being made.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Making {
+    /// What is being done.
+    pub step: KeyStep,
+    /// Stops it.
+    pub stop: Canceller,
+    /// When it began, Unix time in ms.
+    pub since_ms: f64,
+}
+
+/// The desk of this page.
+pub fn desk() -> Desk {
+    expect_context()
+}
+
+impl Desk {
+    /// An empty desk.
+    pub fn new() -> Self {
+        Self {
+            status: RwSignal::new(None),
+            making: RwSignal::new(None),
+            key_trouble: RwSignal::new(None),
+            catalogue: RwSignal::new(Loaded::Loading),
+            model: RwSignal::new(None),
+            tiles: RwSignal::new(Vec::new()),
+            runs: RwSignal::new(Vec::new()),
+            running: RwSignal::new(None),
+            run_trouble: RwSignal::new(None),
+            entries: RwSignal::new(None),
+            history_trouble: RwSignal::new(None),
+            retry_at: RwSignal::new(None),
+            stopped: RwSignal::new(None),
+            question: RwSignal::new(None),
+            backing_up: RwSignal::new(false),
+            announcer: announcer(),
+            last_number: StoredValue::new(0),
+        }
+    }
+
+    /// Asks the worker for all there is.
+    pub fn begin(self) {
+        bridge::on_notice(move |notice| self.heed(notice));
+        self.load_status();
+        self.load_catalogue();
+    }
+
+    /// Says something in the live region.
+    pub fn say(self, text: impl Into<String>) {
+        self.announcer.say(text);
+    }
+
+    /// Whether there is a key that works.
+    pub fn has_key(self) -> bool {
+        self.status
+            .with(|status| status.as_ref().is_some_and(|status| status.key.is_some()))
+    }
+
+    /// The card of a model, if it is on offer.
+    pub fn card(self, model: &ModelId) -> Option<ModelCard> {
+        self.catalogue.with(|catalogue| match catalogue {
+            Loaded::Ready(catalogue) => catalogue
+                .models
+                .iter()
+                .find(|card| card.id == *model)
+                .cloned(),
+            Loaded::Loading | Loaded::Failed(_) => None,
+        })
+    }
+
+    /// The card of the chosen model.
+    pub fn chosen(self) -> Option<ModelCard> {
+        self.model.get().and_then(|model| self.card(&model))
+    }
+
+    /// Asks for the models.
+    pub fn load_catalogue(self) {
+        self.catalogue.set(Loaded::Loading);
+        spawn_local(async move {
+            let catalogue = match bridge::catalogue().await {
+                Ok(catalogue) => Loaded::Ready(catalogue),
+                Err(trouble) => Loaded::Failed(trouble),
+            };
+            self.catalogue.set(catalogue);
+            self.choose_first();
+        });
+    }
+
+    /// Chooses what needs no warning, so that pictures can be prepared at once.
+    fn choose_first(self) {
+        let chosen = self.catalogue.with_untracked(|catalogue| {
+            let Loaded::Ready(catalogue) = catalogue else {
+                return None;
+            };
+            let usable = || {
+                catalogue
+                    .models
+                    .iter()
+                    .filter(|card| obstacle(card).is_none())
+            };
+            let plain = usable().find(|card| card.notice.is_none());
+            let kept = self.model.get_untracked();
+            let kept = kept.and_then(|id| usable().find(|card| card.id == id));
+            kept.or(plain)
+                .or_else(|| usable().next())
+                .map(|card| card.id.clone())
+        });
+        self.model.set(chosen);
+        self.prepare_all();
+    }
+
+    /// Chooses a model and makes the pictures ready for its frame.
+    pub fn choose(self, model: ModelId) {
+        self.model.set(Some(model));
+        self.prepare_all();
+    }
+
+    /// A number that no picture has had yet.
+    fn next_number(self) -> u32 {
+        self.last_number.update_value(|number| *number += 1);
+        self.last_number.get_value()
+    }
+
+    fn heed(self, notice: Notice) {
+        match notice {
+            Notice::Status(status) => self.take_status(status),
+            Notice::Entry(entry) => self.take_entry(*entry),
+            Notice::EntryRemoved(id) => self.drop_entry(id),
+            Notice::EntriesCleared => self.drop_entries(),
+            Notice::Unreachable { retry_ms } => {
+                if self.retry_at.get_untracked().is_none() {
+                    self.say("The server is out of reach. The page tries again by itself.");
+                }
+                self.retry_at
+                    .set(Some(js_sys::Date::now() + f64::from(retry_ms)));
+            }
+            Notice::Reachable => {
+                if self.retry_at.get_untracked().is_some() {
+                    self.say("The server answers again.");
+                }
+                self.retry_at.set(None);
+                if !self
+                    .catalogue
+                    .with_untracked(|loaded| matches!(loaded, Loaded::Ready(_)))
+                {
+                    self.load_catalogue();
+                }
+            }
+            Notice::Stopped(trouble) => {
+                self.stopped.set(Some(trouble));
+                self.running.set(None);
+                self.making.set(None);
+            }
+        }
+    }
+}
+
+/// Why a model cannot be run from this page; nothing if it can.
+pub fn obstacle(card: &ModelCard) -> Option<&'static str> {
+    if card.evaluation_key_bytes.is_some() {
+        Some("It needs the large key, which this page cannot make yet.")
+    } else if darkroom_fhe::params::ParameterSet::by_id(card.parameters.0).is_none() {
+        Some("It needs newer encryption than this page knows. Load the page again.")
+    } else {
+        None
+    }
+}

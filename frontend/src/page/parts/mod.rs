@@ -1,0 +1,11 @@
+//! What the stations are made of.
+
+pub mod announce;
+pub mod ask;
+pub mod banner;
+pub mod canvas;
+pub mod dialog;
+pub mod glyph;
+pub mod intake;
+pub mod problem;
+pub mod theme;
