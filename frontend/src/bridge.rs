@@ -41,6 +41,7 @@ pub fn status() -> Task<Status> {
 
 /// Makes a key, unless there is one already (perhaps made in another tab just now).
 pub fn create_key(mut on_step: impl FnMut(KeyStep) + 'static) -> Task<Status> {
+    ask_to_persist();
     ask_with(Request::CreateKey, pick_status, move |event| {
         if let Event::Key(step) = event {
             on_step(step);
@@ -66,11 +67,13 @@ pub fn export_key(passphrase: Secret) -> Task<Vec<u8>> {
 
 /// Takes the key out of its 24 words; `replace` allows to put it in another one's place.
 pub fn restore_words(words: Secret, replace: bool) -> Task<Status> {
+    ask_to_persist();
     ask(Request::RestoreWords { words, replace }, pick_status)
 }
 
 /// Takes the key out of a backup file; `replace` allows to put it in another one's place.
 pub fn restore_file(file: Vec<u8>, passphrase: Secret, replace: bool) -> Task<Status> {
+    ask_to_persist();
     let request = Request::RestoreFile {
         file,
         passphrase,
@@ -163,6 +166,22 @@ pub fn delete_all() -> Task<()> {
 /// Calls `listener` with every notice from now on.
 pub fn on_notice(listener: impl Fn(Notice) + 'static) {
     with_bridge(|bridge| bridge.listeners.borrow_mut().push(Rc::new(listener)));
+}
+
+/// Asks the browser not to clear the page's data by itself; a worker cannot ask. The answer shows in
+/// the next [`Status`].
+fn ask_to_persist() {
+    let storage = js_sys::global()
+        .dyn_into::<web_sys::Window>()
+        .ok()
+        .and_then(|window| js_sys::Reflect::get(&window.navigator(), &"storage".into()).ok())
+        .and_then(|storage| storage.dyn_into::<web_sys::StorageManager>().ok());
+    if let Some(Ok(promise)) = storage.map(|storage| storage.persist()) {
+        wasm_bindgen_futures::spawn_local(async move {
+            // A refusal is an answer, too.
+            let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+        });
+    }
 }
 
 fn pick_status(reply: Reply) -> Option<Status> {
@@ -341,7 +360,11 @@ impl Bridge {
                 }
             }
             FromWorker::Event(ticket, event) => {
-                let on_event = self.waiting.borrow().get(&ticket).map(|w| w.on_event.clone());
+                let on_event = self
+                    .waiting
+                    .borrow()
+                    .get(&ticket)
+                    .map(|w| w.on_event.clone());
                 if let Some(Some(on_event)) = on_event {
                     (on_event.borrow_mut())(event);
                 }

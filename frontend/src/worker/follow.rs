@@ -1,0 +1,173 @@
+//! A job, followed to its end: by server-sent events, and by asking now and then where those fail.
+
+use darkroom_api::compute::Job;
+use darkroom_api::ids::JobId;
+use futures_channel::mpsc;
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{ReadableStreamDefaultReader, Response};
+
+use super::services::Owned;
+use crate::protocol::Trouble;
+
+/// After so long without an event the job is asked for.
+const SILENCE_MAX_MS: u32 = 15_000;
+/// How long to wait between two questions where events do not come at all.
+const POLL_MS: u32 = 1_000;
+/// How long to wait before a stream that broke is opened again.
+const REOPEN_MS: u32 = 250;
+
+/// What the job is now, and every time something changes; ends when nothing will change any more.
+/// Dropping it ends the requests.
+pub fn follow(services: &Owned, job: JobId) -> mpsc::UnboundedReceiver<Result<Job, Trouble>> {
+    let (sender, receiver) = mpsc::unbounded();
+    let services = services.clone();
+    spawn_local(async move {
+        if let Err(trouble) = watch(&services, job, &sender).await {
+            // Nobody listens any more: fine.
+            let _ = sender.unbounded_send(Err(trouble));
+        }
+    });
+    receiver
+}
+
+type Sender = mpsc::UnboundedSender<Result<Job, Trouble>>;
+
+async fn watch(services: &Owned, job: JobId, sender: &Sender) -> Result<(), Trouble> {
+    loop {
+        let told = match services.job_events(job).await {
+            Ok(response) => read_events(services, &response, sender).await,
+            // Whatever it was, the plain way below meets it as well.
+            Err(_) => Told::Nothing,
+        };
+        if matches!(told, Told::End) || sender.is_closed() {
+            return Ok(());
+        }
+        let pause_ms = if matches!(told, Told::Nothing) {
+            POLL_MS
+        } else {
+            REOPEN_MS
+        };
+        services.stop.sleep(pause_ms).await?;
+        let now = services.job(job).await?;
+        let over = now.state.is_final();
+        if sender.unbounded_send(Ok(now)).is_err() || over {
+            return Ok(());
+        }
+    }
+}
+
+/// What a stream of events came to.
+enum Told {
+    /// The job's end, or that nobody listens.
+    End,
+    /// Something, and then it broke off or fell silent.
+    Something,
+    /// Not one event.
+    Nothing,
+}
+
+async fn read_events(services: &Owned, response: &Response, sender: &Sender) -> Told {
+    let Some(stream) = response.body() else {
+        return Told::Nothing;
+    };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut parser = Parser::default();
+    let mut told = Told::Nothing;
+    while let Some(bytes) = next_bytes(services, &reader).await {
+        for data in parser.push(&bytes) {
+            let Ok(job) = serde_json::from_str::<Job>(&data) else {
+                continue;
+            };
+            told = Told::Something;
+            let over = job.state.is_final();
+            if sender.unbounded_send(Ok(job)).is_err() || over {
+                drop(reader.cancel());
+                return Told::End;
+            }
+        }
+    }
+    drop(reader.cancel());
+    told
+}
+
+/// The next bytes; none if it ended, broke, fell silent or was stopped.
+async fn next_bytes(services: &Owned, reader: &ReadableStreamDefaultReader) -> Option<Vec<u8>> {
+    let read = JsFuture::from(reader.read());
+    let silence = TimeoutFuture::new(SILENCE_MAX_MS);
+    let chunk = match services.stop.unless(select(read, silence)).await.ok()? {
+        Either::Left((chunk, _)) => chunk.ok()?,
+        Either::Right(_) => return None,
+    };
+    if Reflect::get(&chunk, &"done".into()).ok()?.is_truthy() {
+        return None;
+    }
+    let value = Reflect::get(&chunk, &"value".into()).ok()?;
+    Some(value.dyn_into::<Uint8Array>().ok()?.to_vec())
+}
+
+/// Takes server-sent events apart, however the network has cut them.
+#[derive(Default)]
+struct Parser {
+    line: Vec<u8>,
+    data: String,
+}
+
+/// No event is longer: a job of 256 images has well under this.
+const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+impl Parser {
+    /// The data of the events that are complete now. Names and comments are not needed: there is one
+    /// kind of event.
+    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut events = Vec::new();
+        for &byte in bytes {
+            if byte != b'\n' {
+                if self.line.len() < EVENT_MAX_BYTES {
+                    self.line.push(byte);
+                }
+                continue;
+            }
+            let line = std::mem::take(&mut self.line);
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            if line.is_empty() {
+                if !self.data.is_empty() {
+                    events.push(std::mem::take(&mut self.data));
+                }
+            } else if let Some(data) = line.strip_prefix(b"data:") {
+                let data = data.strip_prefix(b" ").unwrap_or(data);
+                if !self.data.is_empty() {
+                    self.data.push('\n');
+                }
+                if self.data.len() < EVENT_MAX_BYTES {
+                    self.data.push_str(&String::from_utf8_lossy(data));
+                }
+            }
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn events_are_found_however_they_are_cut() {
+        let text = ": hello\n\nevent: job\ndata: {\"a\":1}\n\nevent: job\r\ndata:one\r\ndata: two\r\n\r\nid: 1\n\ndata: open";
+        for size in 1..text.len() {
+            let mut parser = Parser::default();
+            let events: Vec<String> = text
+                .as_bytes()
+                .chunks(size)
+                .flat_map(|cut| parser.push(cut))
+                .collect();
+            assert_eq!(events, ["{\"a\":1}", "one\ntwo"], "in cuts of {size}");
+        }
+    }
+}
