@@ -1,0 +1,157 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use darkroom_api::ids::ModelId;
+
+/// Analyses pictures that nobody but their owner ever sees.
+#[derive(Debug, Parser)]
+#[command(name = "darkroom", version, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the models that the server runs
+    Models {
+        /// Where the server is.
+        #[command(flatten)]
+        server: Server,
+        /// Print the catalogue as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a key and writes it to a new file that only you can read
+    Keygen {
+        /// The file to make; an existing one is left alone
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Prints the key as 24 words: whoever reads them can read your pictures
+    Words {
+        /// The key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Makes a key file from 24 words on standard input, or from a backup file of the page
+    Restore {
+        /// The file to make; an existing one is left alone
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// A backup file that the page saved; its passphrase is the first line of standard input
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
+    },
+    /// Encrypts pictures, has the server run a model on them, and reads the results
+    Analyse(Analyse),
+    /// Encrypts one picture to a file
+    Encrypt(Encrypt),
+    /// Runs a model on an encrypted picture; needs no key
+    Compute(Compute),
+    /// Reads an encrypted result
+    Decrypt(Decrypt),
+    /// Goes the whole way in one process, with a key of its own, and prints how long each stage takes
+    Simulate(Simulate),
+}
+
+/// Where the server is.
+#[derive(Debug, clap::Args)]
+pub struct Server {
+    /// The gateway
+    #[arg(
+        id = "server",
+        long = "server",
+        env = "DARKROOM_SERVER",
+        value_name = "URL",
+        default_value = "http://localhost:7000"
+    )]
+    pub url: String,
+}
+
+/// `darkroom analyse`
+#[derive(Debug, clap::Args)]
+pub struct Analyse {
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The model to run; `darkroom models` lists them
+    #[arg(long, value_name = "ID")]
+    pub model: ModelId,
+    /// Pictures: PNG, JPEG, WebP, BMP, GIF, or NumPy's .npy
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Print one JSON object a picture and line
+    #[arg(long)]
+    pub json: bool,
+    /// Delete the encrypted pictures and results on the server once they are read
+    #[arg(long)]
+    pub forget: bool,
+}
+
+/// `darkroom encrypt`
+#[derive(Debug, clap::Args)]
+pub struct Encrypt {
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The model's folder: it says to which size the picture is brought
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// The picture
+    pub image: PathBuf,
+    /// Where the encrypted picture goes
+    #[arg(short, long, value_name = "CT")]
+    pub output: PathBuf,
+}
+
+/// `darkroom compute`
+#[derive(Debug, clap::Args)]
+pub struct Compute {
+    /// The model's folder
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// The encrypted picture
+    #[arg(value_name = "CT")]
+    pub image: PathBuf,
+    /// Where the encrypted result goes
+    #[arg(short, long, value_name = "RESULT")]
+    pub output: PathBuf,
+}
+
+/// `darkroom decrypt`
+#[derive(Debug, clap::Args)]
+pub struct Decrypt {
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The model's folder: the result has to be of this model
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// The encrypted result
+    pub result: PathBuf,
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `darkroom simulate`
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    /// The model's folder
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Pictures: PNG, JPEG, WebP, BMP, GIF, or NumPy's .npy
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Print one JSON object a picture and line
+    #[arg(long)]
+    pub json: bool,
+}

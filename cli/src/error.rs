@@ -1,0 +1,195 @@
+//! What can go wrong, in words that say what to do.
+
+use std::path::PathBuf;
+
+use darkroom_api::client::ClientError;
+use darkroom_api::header::HeaderError;
+use darkroom_api::ids::KeyId;
+use darkroom_api::problem::Problem;
+
+/// Why a command failed. Never holds a pixel or a bit of a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is larger than anything of its kind.
+    #[error("{} has more than {max_bytes} bytes: it is no {what}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// The most that is read.
+        max_bytes: u64,
+    },
+    /// A file cannot be written.
+    #[error("{} cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Keys are never overwritten.
+    #[error(
+        "{} is there already, and a key that is overwritten is lost for ever; choose another name",
+        path.display()
+    )]
+    KeyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file holds no key.
+    #[error("{} is not a key file: {reason}", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: &'static str,
+    },
+    /// Words, a backup file or a passphrase do not give a key.
+    #[error("{0}")]
+    Backup(String),
+    /// A picture cannot be used.
+    #[error("{} cannot be used as a picture", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PictureError,
+    },
+    /// A model cannot be used.
+    #[error("the model in {} cannot be used", path.display())]
+    Model {
+        /// Its folder.
+        path: PathBuf,
+        /// Where, what is wrong, how to mend it.
+        source: darkroom_fhe::Error,
+    },
+    /// A folder's name cannot be a model's id.
+    #[error(
+        "{} cannot be used as a model: its name is the model's id, which is {}",
+        path.display(),
+        "1 to 64 of a-z, 0-9 and '-', not starting or ending with '-'; rename the folder"
+    )]
+    ModelName {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An object is damaged, or none.
+    #[error("{what} cannot be used")]
+    Object {
+        /// Which object.
+        what: String,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+    /// An object has a sound header, and something else behind it.
+    #[error("{what} cannot be used")]
+    Payload {
+        /// Which object.
+        what: String,
+        /// What is wrong with it.
+        source: darkroom_fhe::Error,
+    },
+    /// An object belongs to another key.
+    #[error("{what} belongs to key {found}, and yours is {own}; use the key that it was made with")]
+    ForeignKey {
+        /// Which object.
+        what: String,
+        /// The key in its header.
+        found: KeyId,
+        /// The key at hand.
+        own: KeyId,
+    },
+    /// A result of another model, or another state of it.
+    #[error("{what} is a result of the model {found:?}{detail}; read it with that one")]
+    ForeignModel {
+        /// Which object.
+        what: String,
+        /// The model in it.
+        found: String,
+        /// What else differs.
+        detail: &'static str,
+    },
+    /// No such model on the server.
+    #[error("the server has no model {model:?}; it has {known}")]
+    NoSuchModel {
+        /// What was asked for.
+        model: String,
+        /// What is there.
+        known: String,
+    },
+    /// The server's model wants what this version does not have.
+    #[error("the server's model cannot be used from here: {0}; update darkroom")]
+    TooNew(String),
+    /// Cryptography failed for a reason of its own.
+    #[error(transparent)]
+    Core(#[from] darkroom_fhe::Error),
+    /// The first call found nobody.
+    #[error(
+        "no Darkroom answers at {server}; start it with `cargo xtask run`, or name its gateway with \
+         --server"
+    )]
+    NobodyThere {
+        /// Where it was looked for.
+        server: String,
+        /// What came back.
+        source: ClientError,
+    },
+    /// The server failed, or said no.
+    #[error("{doing} failed")]
+    Service {
+        /// What was to be done.
+        doing: &'static str,
+        /// What came back.
+        source: ClientError,
+    },
+    /// The server could not do it for this picture, or for all.
+    #[error("the server could not analyse it: {0}")]
+    Analysis(#[from] Problem),
+    /// A job ended without a result and without a reason.
+    #[error("the server ended the job without a result; try again")]
+    NoResult,
+    /// Cancelled elsewhere, with the same key.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// Output could not be written.
+    #[error("the answer cannot be printed")]
+    Print(#[from] std::io::Error),
+}
+
+/// Why a file is no picture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The decoder says no.
+    #[error("{0}; PNG, JPEG, WebP, BMP, GIF and .npy are understood")]
+    Decode(#[from] image::ImageError),
+    /// It was decoded, and is too large, empty, or of an odd shape.
+    #[error(transparent)]
+    Core(#[from] darkroom_fhe::Error),
+}
+
+impl Error {
+    /// The problem that a service named, if it did.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Service { source, .. } => source.problem(),
+            Self::Analysis(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Gives a failed call a name.
+    pub fn service(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
+        move |source| Self::Service { doing, source }
+    }
+}

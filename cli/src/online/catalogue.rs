@@ -1,0 +1,62 @@
+//! `darkroom models`
+
+use std::process::ExitCode;
+
+use darkroom_api::compute::ModelCard;
+
+use super::session::{connect, first_call};
+use crate::args::Server;
+use crate::error::Error;
+use crate::output;
+
+/// Lists the models that the server runs, and says of folders that were refused why.
+pub async fn models(server: &Server, json: bool) -> Result<ExitCode, Error> {
+    let (_, compute) = connect(&server.url)?;
+    let catalogue = compute.catalogue().await.map_err(first_call(&server.url))?;
+    if json {
+        output::json(&catalogue)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for card in &catalogue.models {
+        print(card);
+    }
+    if catalogue.models.is_empty() {
+        println!("The server has no models.");
+    }
+    for refused in &catalogue.refused {
+        eprintln!("not offered: {}: {}", refused.folder, refused.reason);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(card: &ModelCard) {
+    println!("{}  {}", card.id, card.title);
+    println!("    {}", card.purpose);
+    println!("    classes: {}", card.classes.join(", "));
+    if let Some(accuracy) = &card.accuracy {
+        let value = 100.0 * accuracy.value;
+        let balanced = accuracy
+            .balanced
+            .map(|share| format!(" (balanced {:.1} %)", 100.0 * share));
+        let balanced = balanced.unwrap_or_default();
+        println!("    right on {value:.1} %{balanced} of {}", accuracy.data);
+    }
+    let (up, down) = (kilobytes(card.image_bytes), kilobytes(card.result_bytes));
+    let key = match card.evaluation_key_bytes {
+        Some(bytes) => format!("an evaluation key of {}", kilobytes(bytes)),
+        None => "no evaluation key".to_owned(),
+    };
+    let (width, height) = (card.input.width, card.input.height);
+    println!(
+        "    {width}x{height} pixels, {up} up, {down} down, {key}, {:.1} ms",
+        card.expected_ms
+    );
+    if let Some(notice) = &card.notice {
+        println!("    {notice}");
+    }
+}
+
+fn kilobytes(bytes: u64) -> String {
+    let tenths = bytes.div_ceil(100);
+    format!("{}.{} KB", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,53 @@
+//! Through the gateway: the catalogue, and pictures the whole way.
+
+mod batch;
+mod catalogue;
+mod follow;
+mod note;
+mod report;
+mod session;
+
+use std::process::ExitCode;
+
+use darkroom_api::compute::JOB_IMAGES_MAX;
+
+pub use catalogue::models;
+
+use crate::args::Analyse;
+use crate::error::Error;
+use crate::key_file;
+use crate::progress::Progress;
+use batch::Batch;
+use report::Report;
+use session::Session;
+
+/// What shells say of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// `darkroom analyse`
+pub async fn analyse(args: &Analyse) -> Result<ExitCode, Error> {
+    let key = key_file::read(&args.key)?;
+    let progress = Progress::begin("asking the server");
+    let session = Session::begin(&args.server.url, key, &args.model).await?;
+    let report = Report::new(args.json, args.images.len(), &session, progress);
+    for paths in args.images.chunks(JOB_IMAGES_MAX) {
+        let batch = Batch::new(&session, &report, paths)?;
+        tokio::select! {
+            done = batch.run() => done?,
+            pressed = tokio::signal::ctrl_c() => {
+                pressed?;
+                report.stopping();
+                tokio::select! {
+                    () = batch.undo() => {}
+                    again = tokio::signal::ctrl_c() => again?,
+                }
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        }
+        batch.tidy(args.forget).await;
+    }
+    Ok(match report.failed() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}

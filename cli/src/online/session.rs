@@ -1,0 +1,156 @@
+//! Who asks, whom, for which model.
+
+use std::time::Duration;
+
+use darkroom_api::client::{Access, ClientError, Compute, Storage};
+use darkroom_api::compute::ModelCard;
+use darkroom_api::header::ObjectKind;
+use darkroom_api::ids::{KeyId, ModelId, ObjectId, VaultId};
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
+use darkroom_api::token::Token;
+use darkroom_fhe::keys::ClientKey;
+use darkroom_fhe::params::IMAGE;
+use darkroom_fhe::seed::Randomness;
+
+use crate::error::Error;
+
+/// How long to wait before each new try of a call that may succeed a little later.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+];
+
+/// An owner with an open vault, and the model to run.
+pub struct Session {
+    pub key: ClientKey,
+    pub storage: Storage,
+    pub compute: Compute,
+    pub vault: VaultId,
+    pub vault_token: Token,
+    pub compute_token: Token,
+    pub card: ModelCard,
+}
+
+impl Session {
+    /// Finds the model and opens the vault.
+    pub async fn begin(server: &str, key: ClientKey, model: &ModelId) -> Result<Self, Error> {
+        let (storage, compute) = connect(server)?;
+        let card = card(&compute, server, model).await?;
+        let session = Self {
+            vault: VaultId(key.vault_id()),
+            vault_token: Token::new(key.vault_token()),
+            compute_token: Token::new(key.compute_token()),
+            key,
+            storage,
+            compute,
+            card,
+        };
+        let opened = session
+            .storage
+            .open_vault(session.vault, &session.vault_token);
+        opened.await.map_err(Error::service("opening your vault"))?;
+        Ok(session)
+    }
+
+    /// The key's public name.
+    pub fn own(&self) -> KeyId {
+        KeyId(self.key.key_id())
+    }
+
+    /// What opens the vault's objects.
+    pub fn access(&self) -> Access<'_> {
+        Access::Owner(&self.vault_token)
+    }
+
+    /// Deletes an object if it is there. What cannot be deleted stays: nobody waits for it.
+    pub async fn delete(&self, kind: ObjectKind, id: ObjectId) {
+        let _ = self
+            .storage
+            .delete(self.vault, kind, id, &self.vault_token)
+            .await;
+    }
+}
+
+/// Storage and compute behind a gateway.
+pub fn connect(server: &str) -> Result<(Storage, Compute), Error> {
+    let server = server.trim_end_matches('/');
+    let connecting = "setting up the connection";
+    let storage = Storage::new(&format!("{server}{GATEWAY_STORAGE}"));
+    let compute = Compute::new(&format!("{server}{GATEWAY_COMPUTE}"));
+    let storage = storage.map_err(Error::service(connecting))?;
+    Ok((storage, compute.map_err(Error::service(connecting))?))
+}
+
+/// The first call: says what to do if nobody is there.
+pub fn first_call(server: &str) -> impl FnOnce(ClientError) -> Error {
+    move |source| match source {
+        ClientError::Unreachable { .. } => Error::NobodyThere {
+            server: server.to_owned(),
+            source,
+        },
+        source => Error::Service {
+            doing: "asking the server for its models",
+            source,
+        },
+    }
+}
+
+/// Tries a call again while it may succeed a little later. The call must be one that can be repeated.
+pub async fn patiently<T>(
+    call: impl AsyncFn() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    for pause in PAUSES {
+        match call().await {
+            Err(error) if error.is_transient() => tokio::time::sleep(pause).await,
+            other => return other,
+        }
+    }
+    call().await
+}
+
+/// A new id.
+pub fn draw() -> Result<ObjectId, Error> {
+    Ok(ObjectId(Randomness::system()?.bytes()))
+}
+
+async fn card(compute: &Compute, server: &str, model: &ModelId) -> Result<ModelCard, Error> {
+    let card = match compute.model(model).await {
+        Err(ClientError::Problem(problem)) if problem.kind == ProblemType::ModelNotFound => {
+            return Err(no_such_model(compute, server, model).await);
+        }
+        other => other.map_err(first_call(server))?,
+    };
+    if card.parameters.0 != IMAGE.id {
+        let found = card.parameters.0;
+        return Err(Error::TooNew(format!(
+            "it takes images of parameter set {found}"
+        )));
+    }
+    if card.evaluation_key_bytes.is_some() {
+        return Err(Error::TooNew("it needs an evaluation key".into()));
+    }
+    Ok(card)
+}
+
+async fn no_such_model(compute: &Compute, server: &str, model: &ModelId) -> Error {
+    let catalogue = match compute.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(error) => return first_call(server)(error),
+    };
+    let known: Vec<&str> = catalogue
+        .models
+        .iter()
+        .map(|card| card.id.as_str())
+        .collect();
+    Error::NoSuchModel {
+        model: model.to_string(),
+        known: if known.is_empty() {
+            "none".into()
+        } else {
+            known.join(", ")
+        },
+    }
+}

@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! The real binary over real files, without a server.
+
+mod bad_input;
+mod keys;
+mod stages;
+mod support;
