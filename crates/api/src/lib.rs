@@ -5,8 +5,12 @@
 //! ([`storage`], [`compute`]) and the [`problem`] types. The crate knows no cryptography beyond
 //! SHA-256; to it a ciphertext is bytes with a header. No type here can carry a secret key.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod compute;
 pub mod header;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod health;
 pub mod ids;
 pub mod problem;
 pub mod routes;

@@ -1,0 +1,179 @@
+//! A typed client of storage and compute, over HTTP; the command line, compute and the tests use it.
+//!
+//! A base is the URL in front of `/v1/...`: a service's own (`http://storage:7001`) or the
+//! gateway's prefix (`http://gateway:7000/api/storage`).
+
+mod compute;
+mod events;
+mod storage;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+
+pub use self::compute::Compute;
+pub use self::events::JobEvents;
+pub use self::storage::Storage;
+use crate::problem::{MEDIA_TYPE, Problem};
+use crate::token::{GRANT, Token};
+
+/// The longest JSON body that the client reads.
+const JSON_MAX_BYTES: usize = 8 << 20;
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a service may stay silent within an answer; keep-alives of event streams are shorter.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The service answered with a problem.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// No answer: nothing listens there, or the connection broke.
+    #[error("{url} cannot be reached")]
+    Unreachable {
+        /// What was asked, without its query.
+        url: String,
+        /// What the network said.
+        source: reqwest::Error,
+    },
+    /// An answer that is not of this contract.
+    #[error("{url} answered in a way that is not understood: {detail}")]
+    Unexpected {
+        /// What was asked, without its query.
+        url: String,
+        /// What is odd about it.
+        detail: String,
+    },
+    /// An answer longer than the caller allows.
+    #[error("{url} sent more than {max_bytes} bytes")]
+    TooLarge {
+        /// What was asked, without its query.
+        url: String,
+        /// The caller's limit.
+        max_bytes: usize,
+    },
+}
+
+impl ClientError {
+    /// The problem, if the service named one.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Problem(problem) => matches!(problem.status, 408 | 429 | 502 | 503 | 504),
+            Self::Unexpected { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// What opens a vault's objects.
+#[derive(Debug, Clone, Copy)]
+pub enum Access<'a> {
+    /// The owner's token.
+    Owner(&'a Token),
+    /// A grant, as storage made it.
+    Grant(&'a str),
+}
+
+impl Access<'_> {
+    fn authorization(self) -> String {
+        match self {
+            Self::Owner(token) => token.authorization(),
+            Self::Grant(grant) => format!("{GRANT} {grant}"),
+        }
+    }
+}
+
+/// One service at one base URL.
+#[derive(Debug, Clone)]
+struct Endpoint {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Endpoint {
+    fn new(base: &str) -> Result<Self, ClientError> {
+        let base = base.trim_end_matches('/').to_owned();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|source| ClientError::Unreachable { url: base.clone(), source })?;
+        Ok(Self { base, http })
+    }
+
+    fn request(&self, method: Method, path: &str, authorization: Option<String>) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match authorization {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        }
+    }
+
+    /// Sends and returns the answer if it is a success, its problem otherwise.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, url) = (response.status(), plain_url(response.url()));
+        let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_problem = media.is_some_and(|media| media.starts_with(MEDIA_TYPE));
+        if is_problem {
+            let body = read(response, JSON_MAX_BYTES).await?;
+            if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+                return Err(problem.into());
+            }
+        }
+        Err(ClientError::Unexpected { url, detail: format!("status {status}") })
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let response = self.send(request).await?;
+        let url = plain_url(response.url());
+        let body = read(response, JSON_MAX_BYTES).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| ClientError::Unexpected { url, detail: error.to_string() })
+    }
+}
+
+/// Reads a body of at most `max_bytes`.
+async fn read(response: Response, max_bytes: usize) -> Result<Bytes, ClientError> {
+    let url = plain_url(response.url());
+    let mut body = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(unreachable)?;
+        if body.len() + chunk.len() > max_bytes {
+            return Err(ClientError::TooLarge { url, max_bytes });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unreachable(source: reqwest::Error) -> ClientError {
+    let url = source.url().map(plain_url).unwrap_or_default();
+    ClientError::Unreachable { url, source: source.without_url() }
+}
+
+fn plain_url(url: &reqwest::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
+}
