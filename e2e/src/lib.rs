@@ -1,1 +1,11 @@
-//! Placeholder, about to be filled.
+//! What the tests of the whole path share: the real services as child processes, a proxy that
+//! records every byte a browser sends, a real browser, and a search for secrets in what was sent.
+//!
+//! Start them by `cargo xtask test --only page --only e2e`, which builds what they drive.
+
+pub mod browser;
+pub mod owner;
+pub mod process;
+pub mod proxy;
+pub mod secrets;
+pub mod services;

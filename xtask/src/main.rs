@@ -2,6 +2,7 @@
 
 mod bench;
 mod command;
+mod containers;
 mod deny;
 mod http;
 mod page;

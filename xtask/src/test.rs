@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::command::{cargo, run as run_command, seconds};
-use crate::page;
 use crate::rules;
 use crate::run::programs;
 use crate::tools::{Browser, Tools, browser};
+use crate::{containers, page};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -107,7 +107,7 @@ impl Stage {
             Self::Wasm => wasm(),
             Self::Page => page::build(&Tools::for_page()?, &page::Options::default()),
             Self::E2e => e2e(),
-            Self::Containers => bail!("the containers' test is not there yet"),
+            Self::Containers => containers::test(),
         }
     }
 }

@@ -1,0 +1,209 @@
+//! Measures the whole path and prints a JSON line a figure: `cargo xtask bench` reads them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use darkroom_api::compute::State;
+use darkroom_api::ids::ObjectId;
+use e2e::browser::{Browser, Page};
+use e2e::owner::{Owner, pattern};
+use e2e::proxy::Recorder;
+use e2e::services::Darkroom;
+use fantoccini::Locator;
+use serde_json::json;
+
+/// A linear model with one score over 128x128 pixels.
+const MODEL: &str = "chest-view";
+/// Jobs of one image each, before and while memory is watched.
+const WARM_JOBS: usize = 200;
+const JOBS: usize = 1000;
+/// Pictures that the browser encrypts.
+const PICTURES: u32 = 9;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let darkroom = Darkroom::start().await?;
+    times(&darkroom).await?;
+    memory(&darkroom).await?;
+    browser(&darkroom).await
+}
+
+fn report(name: &str, value: f64, unit: &str) {
+    println!("{}", json!({ "name": name, "value": value, "unit": unit }));
+}
+
+async fn times(darkroom: &Darkroom) -> Result<()> {
+    let mut owner = Owner::open(darkroom).await?;
+    let card = owner.compute.model(&MODEL.parse()?).await?;
+    let pixels = pattern(1, card.input.width, card.input.height)?;
+    ensure!(
+        (pixels.width(), pixels.height()) == (128, 128),
+        "{MODEL} takes another shape"
+    );
+    report(
+        "image 128x128, bytes up",
+        owner.encrypt(&pixels)?.len() as f64,
+        "bytes",
+    );
+    let key_bytes = card.evaluation_key_bytes.unwrap_or(0);
+    report(
+        "evaluation key of a linear model",
+        key_bytes as f64,
+        "bytes",
+    );
+
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let began = Instant::now();
+        let image = owner.upload(&pixels).await?;
+        let result = analyse(&mut owner, image).await?;
+        owner.answer(result).await?;
+        times.push(began.elapsed());
+    }
+    report(
+        "analyse through the real services, median",
+        median_ms(&mut times),
+        "ms",
+    );
+    Ok(())
+}
+
+/// One job of one image; returns where its result is.
+async fn analyse(owner: &mut Owner, image: ObjectId) -> Result<ObjectId> {
+    let job = owner.submit(MODEL, &[image]).await?;
+    let job = owner.finished(job.id).await?;
+    ensure!(job.state == State::Done, "{job:?}");
+    Ok(job.items[0].result)
+}
+
+async fn memory(darkroom: &Darkroom) -> Result<()> {
+    let mut owner = Owner::open(darkroom).await?;
+    let image = owner.upload(&pattern(2, 128, 128)?).await?;
+    for _ in 0..WARM_JOBS {
+        analyse(&mut owner, image).await?;
+    }
+    let compute = darkroom.compute.id().context("compute does not run")?;
+    let before = resident_mib(compute)?;
+    let began = Instant::now();
+    for _ in 0..JOBS {
+        analyse(&mut owner, image).await?;
+    }
+    let each = began.elapsed().as_secs_f64() * 1e3 / JOBS as f64;
+    report("compute memory", resident_mib(compute)?, "MiB");
+    report(
+        "compute memory growth over 1000 jobs",
+        resident_mib(compute)? - before,
+        "MiB",
+    );
+    report("a job of a stored image, mean of 1000", each, "ms");
+    Ok(())
+}
+
+/// What a process holds in memory, as Linux counts it.
+fn resident_mib(process: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line
+        .and_then(|line| line.split_whitespace().next())
+        .context("no VmRSS")?;
+    Ok(kib.parse::<f64>()? / 1024.0)
+}
+
+async fn browser(darkroom: &Darkroom) -> Result<()> {
+    let recorder = Recorder::start(darkroom.gateway.address()).await?;
+    let browser = Browser::start().await?;
+    let page = browser.open("measure", &recorder.origin()).await?;
+    let began = Instant::now();
+    page.visit().await?;
+    page.wait_for("#create-key").await?;
+    report(
+        "page opened in a fresh browser",
+        began.elapsed().as_secs_f64() * 1e3,
+        "ms",
+    );
+    report(
+        "page's first load, compressed",
+        settled_bytes(&recorder).await as f64,
+        "bytes",
+    );
+
+    let began = Instant::now();
+    page.click("#create-key").await?;
+    page.wait_for("#fingerprint[data-key]").await?;
+    report(
+        "key made in the browser",
+        began.elapsed().as_secs_f64() * 1e3,
+        "ms",
+    );
+    encryption(&page).await?;
+    page.close().await
+}
+
+/// What has arrived when nothing more arrives.
+async fn settled_bytes(recorder: &Recorder) -> u64 {
+    let mut last = recorder.received_bytes();
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = recorder.received_bytes();
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
+}
+
+async fn encryption(page: &Page) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut files = Vec::new();
+    for seed in 0..PICTURES {
+        let file = folder.path().join(format!("{seed}.png"));
+        let pixels = pattern(seed, 128, 128)?;
+        let grey = image::GrayImage::from_raw(128, 128, pixels.as_bytes().to_vec());
+        grey.context("a picture of another size")?.save(&file)?;
+        files.push(file.display().to_string());
+    }
+    page.client
+        .find(Locator::Css("#file-input"))
+        .await?
+        .send_keys(&files.join("\n"))
+        .await?;
+    let model = json!(format!("model-{MODEL}"));
+    page.wait_for(&format!("[data-test=model][data-model={MODEL}]"))
+        .await?;
+    page.client
+        .execute("document.getElementById(arguments[0]).click()", vec![model])
+        .await?;
+    page.click("#analyse:not([disabled])").await?;
+    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
+    page.wait_until("the results", open, |count| count == json!(PICTURES))
+        .await?;
+    let script =
+        "return [...document.querySelectorAll('[data-test=stages] li')].map(e => e.textContent)";
+    let lines: Vec<String> =
+        serde_json::from_value(page.client.execute(script, Vec::new()).await?)?;
+    let shown = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("encrypt "));
+    let mut times: Vec<Duration> = shown.filter_map(shown_time).collect();
+    ensure!(!times.is_empty(), "the page shows no times: {lines:?}");
+    report(
+        "encryption of 128x128 in the browser's worker",
+        median_ms(&mut times),
+        "ms",
+    );
+    Ok(())
+}
+
+/// `19 ms`, `1.2 s` or `under 1 ms`, as the page writes it.
+fn shown_time(text: &str) -> Option<Duration> {
+    let text = text.strip_prefix("under ").unwrap_or(text);
+    let (number, unit) = text.split_once(' ')?;
+    let number: f64 = number.parse().ok()?;
+    let seconds = if unit == "ms" { number / 1e3 } else { number };
+    Some(Duration::from_secs_f64(seconds))
+}
+
+fn median_ms(times: &mut [Duration]) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}

@@ -1,0 +1,120 @@
+//! A proxy on the wire between the browser and the gateway: it passes bytes on as they are and
+//! keeps a copy of each that the browser sent.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What went over the wire.
+#[derive(Debug, Default)]
+struct Record {
+    /// Sent by the browser, a buffer a connection.
+    sent: Vec<Vec<u8>>,
+    /// Received by the browser, in all.
+    received_bytes: u64,
+}
+
+/// A running proxy. It ends on drop.
+#[derive(Debug)]
+pub struct Recorder {
+    address: SocketAddr,
+    record: Arc<Mutex<Record>>,
+    task: JoinHandle<()>,
+}
+
+impl Recorder {
+    /// Listens on a free port and passes every connection on to `target`.
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub async fn start(target: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let record = Arc::<Mutex<Record>>::default();
+        let task = tokio::spawn(accept(listener, target, Arc::clone(&record)));
+        Ok(Self {
+            address,
+            record,
+            task,
+        })
+    }
+
+    /// The origin to open in the browser; `localhost`, so that it counts as a secure context.
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    /// All bytes that the browser sent so far, connection after connection.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        self.lock().sent.clone()
+    }
+
+    /// How many bytes the browser received so far, heads of answers included.
+    pub fn received_bytes(&self) -> u64 {
+        self.lock().received_bytes
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, record: Arc<Mutex<Record>>) {
+    while let Ok((browser, _)) = listener.accept().await {
+        let record = Arc::clone(&record);
+        tokio::spawn(async move {
+            // A gateway that is down looks to the browser like a connection that closes.
+            let Ok(gateway) = TcpStream::connect(target).await else {
+                return;
+            };
+            let (from_browser, to_browser) = browser.into_split();
+            let (from_gateway, to_gateway) = gateway.into_split();
+            let up = tokio::spawn(copy_up(from_browser, to_gateway, Arc::clone(&record)));
+            copy_down(from_gateway, to_browser, &record).await;
+            up.abort();
+        });
+    }
+}
+
+async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, record: Arc<Mutex<Record>>) {
+    let index = {
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.sent.push(Vec::new());
+        record.sent.len() - 1
+    };
+    let mut chunk = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        // Recorded before it is passed on: nothing gets through unseen.
+        record.lock().unwrap_or_else(PoisonError::into_inner).sent[index]
+            .extend_from_slice(&chunk[..length]);
+        if to.write_all(&chunk[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+async fn copy_down(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, record: &Mutex<Record>) {
+    let mut chunk = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .received_bytes += length as u64;
+        if to.write_all(&chunk[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}

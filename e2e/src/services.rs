@@ -1,0 +1,237 @@
+//! The three services, as the programs that are shipped, each on a port of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
+use tempfile::TempDir;
+
+use crate::process::Process;
+
+/// Settings of one service, as its environment takes them: `("QUEUE__LEASE_MS", "1000")`.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+/// What differs from the defaults.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plan<'a> {
+    /// For storage.
+    pub storage: Settings<'a>,
+    /// For compute.
+    pub compute: Settings<'a>,
+    /// A folder of models instead of the zoo.
+    pub models: Option<&'a Path>,
+}
+
+/// The running services and where they keep what they keep.
+#[derive(Debug)]
+pub struct Darkroom {
+    /// Storage.
+    pub storage: Service,
+    /// Compute.
+    pub compute: Service,
+    /// The gateway, which serves the page.
+    pub gateway: Service,
+    folder: TempDir,
+}
+
+/// One service, running or not.
+#[derive(Debug)]
+pub struct Service {
+    program: PathBuf,
+    settings: Vec<(String, String)>,
+    log: PathBuf,
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Darkroom {
+    /// Starts all three as they are by default.
+    ///
+    /// # Errors
+    /// A program is missing or does not start.
+    pub async fn start() -> Result<Self> {
+        Self::start_as(Plan::default()).await
+    }
+
+    /// Starts all three by a plan.
+    ///
+    /// # Errors
+    /// A program is missing or does not start.
+    pub async fn start_as(plan: Plan<'_>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let storage = Service::new("backend-storage", &folder, plan.storage)
+            .with("DATA_DIR", &at("storage"))
+            .started()
+            .await?;
+
+        let models = plan.models.map_or_else(zoo, Path::to_owned);
+        let compute = Service::new("backend-compute", &folder, plan.compute)
+            .with("DATABASE", &at("jobs.sqlite"))
+            .with("STORAGE_URL", &storage.url())
+            .with("MODELS", &serde_json::to_string(&[models])?)
+            .started()
+            .await?;
+
+        let page = page();
+        ensure!(
+            page.join("index.html").is_file(),
+            "there is no built page in {}: cargo xtask page",
+            page.display()
+        );
+        let gateway = Service::new("gateway", &folder, &[])
+            .with("PAGE_DIR", &page.display().to_string())
+            .with("STORAGE_URL", &storage.url())
+            .with("COMPUTE_URL", &compute.url())
+            .started()
+            .await?;
+        Ok(Self {
+            storage,
+            compute,
+            gateway,
+            folder,
+        })
+    }
+
+    /// Storage as clients see it, behind the gateway.
+    pub fn storage_url(&self) -> String {
+        format!("{}{GATEWAY_STORAGE}", self.gateway.url())
+    }
+
+    /// Compute as clients see it, behind the gateway.
+    pub fn compute_url(&self) -> String {
+        format!("{}{GATEWAY_COMPUTE}", self.gateway.url())
+    }
+
+    /// Where everything is kept.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Service {
+    fn new(program: &str, folder: &TempDir, settings: Settings) -> Self {
+        let settings = settings
+            .iter()
+            .map(|(key, value)| (format!("DARKROOM_{key}"), (*value).to_owned()));
+        Self {
+            program: programs().join(program),
+            settings: settings.collect(),
+            log: folder.path().join(format!("{program}.log")),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            process: None,
+        }
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.settings
+            .push((format!("DARKROOM_{key}"), value.to_owned()));
+        self
+    }
+
+    async fn started(mut self) -> Result<Self> {
+        self.start().await?;
+        Ok(self)
+    }
+
+    /// Starts it, again where it was if it ran before.
+    ///
+    /// # Errors
+    /// The program is missing or does not start.
+    pub async fn start(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command
+            .env("NO_COLOR", "1")
+            .env("DARKROOM_LISTEN", self.address.to_string());
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        let mut process = Process::start(&mut command, &self.log)
+            .with_context(|| format!("{} (cargo xtask test builds it)", self.program.display()))?;
+        let said = process.said("listening on ").await?;
+        self.address = said
+            .parse()
+            .with_context(|| format!("no address: {said:?}"))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process
+            .take()
+            .map_or(Ok(()), |mut process| process.kill())
+    }
+
+    /// Asks it to stop and waits.
+    ///
+    /// # Errors
+    /// It does not stop, or ends with an error.
+    pub async fn stop(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as a URL without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The running process's id.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// Everything that it ever printed.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
+/// The folder of the shipped models.
+pub fn zoo() -> PathBuf {
+    named("E2E_MODELS").unwrap_or_else(|| root().join("models"))
+}
+
+/// The folder of the built page.
+pub fn page() -> PathBuf {
+    named("E2E_PAGE").unwrap_or_else(|| root().join("dist"))
+}
+
+/// A program of this workspace.
+pub fn program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
+fn programs() -> PathBuf {
+    named("E2E_PROGRAMS").unwrap_or_else(|| {
+        // Tests are in target/debug/deps, the programs in target/debug.
+        let here = std::env::current_exe().unwrap_or_default();
+        let folder = here.parent().unwrap_or(Path::new("."));
+        let up = if folder.ends_with("deps") {
+            folder.parent()
+        } else {
+            Some(folder)
+        };
+        up.unwrap_or(folder).to_owned()
+    })
+}
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}

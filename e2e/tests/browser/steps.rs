@@ -1,0 +1,190 @@
+//! What a person does on the page, step by step.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use e2e::browser::{Browser, Page};
+use e2e::proxy::Recorder;
+use e2e::services::Darkroom;
+use serde_json::{Value, json};
+
+/// Everything that a test of the page needs.
+pub struct Room {
+    pub darkroom: Darkroom,
+    pub recorder: Recorder,
+    pub browser: Browser,
+}
+
+impl Room {
+    pub async fn open() -> Result<Self> {
+        let darkroom = Darkroom::start().await?;
+        let recorder = Recorder::start(darkroom.gateway.address()).await?;
+        let browser = Browser::start().await?;
+        Ok(Self {
+            darkroom,
+            recorder,
+            browser,
+        })
+    }
+
+    /// A browser on a device of this name, with the page opened.
+    pub async fn visit(&self, device: &str) -> Result<Page> {
+        let page = self.browser.open(device, &self.recorder.origin()).await?;
+        page.visit().await?;
+        Ok(page)
+    }
+}
+
+/// A result as the page shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    pub name: String,
+    pub label: String,
+    pub scores: Vec<f64>,
+    pub probabilities: Vec<f64>,
+}
+
+/// The key that is here, by its public name.
+pub async fn key_here(page: &Page) -> Result<String> {
+    let mark = page.wait_for("#fingerprint[data-key]").await?;
+    mark.attr("data-key")
+        .await?
+        .context("a fingerprint without a key")
+}
+
+pub async fn make_key(page: &Page) -> Result<String> {
+    page.click("#create-key").await?;
+    key_here(page).await
+}
+
+pub async fn add_pictures(page: &Page, files: &[PathBuf]) -> Result<()> {
+    let before = page.texts("[data-test=tile]").await?.len();
+    let paths: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let input = page
+        .client
+        .find(fantoccini::Locator::Css("#file-input"))
+        .await?;
+    input.send_keys(&paths.join("\n")).await?;
+    let ready = "return document.querySelectorAll('[data-test=tile][data-state=ready]').length";
+    let wanted = before + files.len();
+    page.wait_until(&format!("{wanted} pictures"), ready, |count| {
+        count == json!(wanted)
+    })
+    .await?;
+    Ok(())
+}
+
+pub async fn choose_model(page: &Page, id: &str) -> Result<()> {
+    page.wait_for(&format!("[data-test=model][data-model={id}]"))
+        .await?;
+    page.client
+        .execute(
+            "document.getElementById(arguments[0]).click()",
+            vec![json!(format!("model-{id}"))],
+        )
+        .await?;
+    let checked = format!("return document.getElementById('model-{id}').checked");
+    page.wait_until("the model to be chosen", &checked, |value| {
+        value == json!(true)
+    })
+    .await?;
+    Ok(())
+}
+
+/// Runs what is set up and waits until as many results are open.
+pub async fn analyse(page: &Page, results: usize) -> Result<Vec<Shown>> {
+    page.wait_for("#analyse:not([disabled])").await?;
+    page.click("#analyse").await?;
+    let states =
+        "return [...document.querySelectorAll('[data-test=result]')].map(e => e.dataset.state)";
+    let over = |value: &Value| {
+        let states = value.as_array().into_iter().flatten();
+        states
+            .filter(|state| matches!(state.as_str(), Some("open" | "failed")))
+            .count()
+    };
+    page.wait_until("the results", states, |value| over(&value) >= results)
+        .await?;
+    shown(page).await
+}
+
+/// The results that are open on the page.
+pub async fn shown(page: &Page) -> Result<Vec<Shown>> {
+    let script = "return [...document.querySelectorAll('[data-test=result][data-state=open]')]\
+                  .map(e => ({ ...e.dataset }))";
+    let found = page.client.execute(script, Vec::new()).await?;
+    let found = found.as_array().context("no list of results")?;
+    found
+        .iter()
+        .map(|data| read_shown(data).with_context(|| format!("a result: {data}")))
+        .collect()
+}
+
+fn read_shown(data: &Value) -> Option<Shown> {
+    let text = |key: &str| data[key].as_str().map(str::to_owned);
+    Some(Shown {
+        name: text("name")?,
+        label: text("label")?,
+        scores: serde_json::from_str(&text("scores")?).ok()?,
+        probabilities: serde_json::from_str(&text("probabilities")?).ok()?,
+    })
+}
+
+/// The 24 words, read off the page; afterwards the dialog is closed.
+pub async fn back_up(page: &Page) -> Result<Vec<String>> {
+    page.click("#backup").await?;
+    page.click("#backup-words").await?;
+    page.wait_for("#words li").await?;
+    let script = "return [...document.querySelectorAll('#words li')].map(e => e.textContent.match(/[a-z]+/)[0])";
+    let words = page.client.execute(script, Vec::new()).await?;
+    let words: Vec<String> = serde_json::from_value(words)?;
+    ensure!(words.len() == 24, "{} words", words.len());
+    page.click("#words-written").await?;
+    page.wait_gone("#backup-dialog").await?;
+    Ok(words)
+}
+
+pub async fn forget(page: &Page) -> Result<()> {
+    page.click("#forget").await?;
+    page.click("#forget-yes").await?;
+    page.wait_for("#create-key").await?;
+    Ok(())
+}
+
+pub async fn restore(page: &Page, words: &[String]) -> Result<String> {
+    page.click("#restore").await?;
+    let input = page.wait_for("#restore-words-input").await?;
+    input.send_keys(&words.join(" ")).await?;
+    page.wait_for("#restore-words:not([disabled])").await?;
+    page.click("#restore-words").await?;
+    key_here(page).await
+}
+
+/// Waits for a history of so many finished entries.
+pub async fn history(page: &Page, entries: usize) -> Result<()> {
+    let script = "return [...document.querySelectorAll('[data-test=history-entry]')].map(e => e.dataset.state)";
+    let all_done = |states: Value| {
+        let states = states.as_array().cloned().unwrap_or_default();
+        states.len() == entries && states.iter().all(|s| s == "done" || s == "unread")
+    };
+    page.wait_until(&format!("a history of {entries}"), script, all_done)
+        .await?;
+    Ok(())
+}
+
+/// Opens every entry of the history and returns what is shown then.
+pub async fn open_history(page: &Page, entries: usize) -> Result<Vec<Shown>> {
+    for index in 0..entries {
+        let open = format!(
+            "document.querySelectorAll('[data-test=history-entry] [data-test=open]')[{index}].click()"
+        );
+        page.client.execute(&open, Vec::new()).await?;
+    }
+    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
+    page.wait_until("the old results", open, |count| count == json!(entries))
+        .await?;
+    shown(page).await
+}

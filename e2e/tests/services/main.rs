@@ -1,0 +1,8 @@
+//! The whole path without a browser: the real services, the FHE core, the typed client.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod command_line;
+mod outages;
+mod refusals;
+mod whole_path;
+mod zoo;

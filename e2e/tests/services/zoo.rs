@@ -1,0 +1,113 @@
+//! Models for the tests: the shipped ones, and small ones made here.
+
+use std::path::{Path, PathBuf};
+
+use darkroom_fhe::Answer;
+use darkroom_fhe::eval::clear;
+use darkroom_fhe::model::Model;
+use darkroom_fhe::picture::Pixels;
+use e2e::owner::load_model;
+
+/// The shipped models.
+pub fn shipped() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(e2e::services::zoo()).unwrap();
+    let mut models: Vec<PathBuf> = folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|folder| folder.join("model.toml").is_file())
+        .collect();
+    models.sort();
+    assert!(models.len() >= 2, "{models:?}");
+    models
+}
+
+pub fn id(folder: &Path) -> &str {
+    folder.file_name().unwrap().to_str().unwrap()
+}
+
+/// A folder of small models of our own, `left-right` and `bright-dark`, of 8x8 pixels each.
+pub fn small() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let left_right: Vec<f64> = (0..64)
+        .map(|i| if i % 8 < 4 { -0.03 } else { 0.03 })
+        .collect();
+    write_model(
+        &folder.path().join("left-right"),
+        8,
+        8,
+        ["left", "right"],
+        &left_right,
+        0.0,
+    );
+    write_model(
+        &folder.path().join("bright-dark"),
+        8,
+        8,
+        ["bright", "dark"],
+        &[-0.05; 64],
+        1.6,
+    );
+    folder
+}
+
+fn write_model(
+    folder: &Path,
+    width: u32,
+    height: u32,
+    classes: [&str; 2],
+    weights: &[f64],
+    bias: f64,
+) {
+    std::fs::create_dir_all(folder).unwrap();
+    let [first, second] = classes;
+    let form = format!(
+        "title = \"{first} or {second}\"\npurpose = \"Tells {first} from {second}.\"\n\
+         classes = [\"{first}\", \"{second}\"]\n\
+         [input]\nwidth = {width}\nheight = {height}\nscale = 255\n\
+         [[layers]]\nkind = \"linear\"\nweights = \"w.npy\"\nbias = {bias}\n"
+    );
+    std::fs::write(folder.join("model.toml"), form).unwrap();
+    std::fs::write(folder.join("w.npy"), npy(weights)).unwrap();
+}
+
+/// As `numpy.save` writes an array of float64 with shape (n, 1).
+fn npy(values: &[f64]) -> Vec<u8> {
+    let mut head = format!(
+        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, 1), }}",
+        values.len()
+    );
+    while (10 + head.len() + 1) % 64 != 0 {
+        head.push(' ');
+    }
+    head.push('\n');
+    let length = u16::try_from(head.len()).unwrap();
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend(length.to_le_bytes());
+    file.extend(head.as_bytes());
+    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    file
+}
+
+pub fn twin(folder: &Path, pixels: &Pixels) -> Answer {
+    clear::evaluate(&load_model(folder).unwrap(), pixels).unwrap()
+}
+
+/// Equal up to the noise that the model itself predicts.
+#[track_caller]
+pub fn assert_same(model: &Model, found: &Answer, expected: &Answer) {
+    assert_eq!(found.classes, expected.classes);
+    let pairs = found.scores.iter().zip(&expected.scores);
+    for (score, (found, expected)) in model.layer().scores().iter().zip(pairs) {
+        let allowed = 8.0 * score.noise_deviation();
+        assert!(
+            (found - expected).abs() <= allowed,
+            "{found} for {expected}, allowed {allowed}"
+        );
+    }
+    // Two classes as good as equal may change places; others may not.
+    let mut sorted = expected.probabilities.clone();
+    sorted.sort_by(f64::total_cmp);
+    let lead = sorted[sorted.len() - 1] - sorted[sorted.len() - 2];
+    if lead > 1e-3 {
+        assert_eq!(found.label, expected.label);
+    }
+}
