@@ -69,8 +69,8 @@ def _choose(copies, labels):
             value, loss = linear.accuracy(scores, labels), linear.log_loss(scores, labels)
             print(f"pooling {pooling}, penalty {penalty:g}: accuracy {value:.4f}, "
                   f"log loss {loss:.4f}", flush=True)
-            if best is None or (value, -loss) > best[0]:
-                best = (value, -loss), (pooling, penalty)
+            if best is None or loss < best[0]:
+                best = loss, (pooling, penalty)
     return best[1]
 
 
