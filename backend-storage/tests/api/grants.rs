@@ -222,14 +222,12 @@ async fn no_character_of_a_grant_can_be_changed() {
         .chain([format!("{grant}A"), format!("{grant} ,")])
     {
         let answer = owner.get_with(&forged, ObjectKind::Image, id).await;
-        let kind = answer.status();
-        // An empty grant is no credential at all once its trailing space is gone.
-        let expected = if forged.is_empty() {
+        // Without its trailing space an empty grant is no credential at all, nor is what is not ASCII.
+        let expected = if forged.is_empty() || !forged.is_ascii() {
             ProblemType::Unauthorized
         } else {
             ProblemType::GrantInvalid
         };
-        assert_eq!(kind.as_u16(), 401);
         refused(answer, expected).await;
     }
     assert_eq!(

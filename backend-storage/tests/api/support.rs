@@ -99,7 +99,11 @@ impl Process {
         let address = lines
             .by_ref()
             .map(|line| line.unwrap())
-            .find_map(|line| line.split("listening on ").nth(1).map(str::to_owned))
+            .find_map(|line| {
+                let address = line.split("listening on ").nth(1)?;
+                let is_address = |c: char| c.is_ascii_digit() || ".:".contains(c);
+                Some(address.chars().take_while(|c| is_address(*c)).collect())
+            })
             .expect("the service starts");
         let log = Arc::new(Mutex::new(String::new()));
         let lines = lines.map_while(Result::ok);
