@@ -1,2 +1,61 @@
-//! Placeholder, about to be filled.
-fn main() {}
+//! The command line of compute.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use backend_compute::Config;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs models on encrypted images.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration, TOML; the environment (DARKROOM_LISTEN and so on) goes before it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only says whether the configuration is fit to be used.
+    #[arg(long, conflicts_with = "healthcheck")]
+    check: bool,
+    /// Only says whether the compute of this configuration is alive.
+    #[arg(long)]
+    healthcheck: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let config = Config::load(arguments.config.as_deref())?;
+    if arguments.healthcheck {
+        return darkroom_api::health::check(config.listen).context("compute is not well");
+    }
+    if arguments.check {
+        backend_compute::models::Catalogue::new(&config)?;
+        println!("the configuration is fit to be used");
+        return Ok(());
+    }
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    // Before anything is ready, so that no signal is lost.
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let server = backend_compute::serve(listener, config).await?;
+    tracing::info!("listening on {}", server.address());
+    let handle = server.handle();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        handle.stop();
+    });
+    server.run().await.context("the server failed")
+}

@@ -1,0 +1,169 @@
+//! Everything that can go wrong, and the problem that it becomes at the HTTP edge.
+
+use std::path::PathBuf;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+
+/// Why compute could not start, or could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot be read.
+    #[error("configuration: {0}")]
+    Config(Box<figment::Error>),
+    /// A setting makes no sense.
+    #[error("setting {setting}: {reason}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file or folder cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The network, a thread or the system failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database's tables are of a version that is not known here.
+    #[error("database: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row of the database is not what was written there.
+    #[error("database: {0}")]
+    Row(#[from] serde_json::Error),
+    /// The HTTP client cannot be set up.
+    #[error(transparent)]
+    Client(#[from] darkroom_api::client::ClientError),
+    /// The system gives no random numbers.
+    #[error("no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// Work on another thread ended without an answer.
+    #[error("the work was broken off")]
+    BrokenOff,
+    /// There is no token in the request, or it has no token's form.
+    #[error("send `Authorization: Bearer` with the 64 hexadecimal digits of your token")]
+    Unauthorized,
+    /// The request is not of the form that the route takes.
+    #[error("{detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The body is longer than allowed.
+    #[error("the request's body may have {max_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// No such route.
+    #[error("no such path; the routes are under /v1/models and /v1/jobs")]
+    NotFound,
+    /// The route does not take this method.
+    #[error("this path takes {allow}")]
+    MethodNotAllowed {
+        /// What it takes.
+        allow: &'static str,
+    },
+    /// No model of this name.
+    #[error("no model {0:?} is in the catalogue; GET /v1/models lists them")]
+    ModelNotFound(String),
+    /// No such job of this owner.
+    #[error("you have no such job; finished ones are forgotten after a while")]
+    JobNotFound,
+    /// The idempotency key was used for another job.
+    #[error("this idempotency key was used for another request; draw a new one")]
+    JobExists,
+    /// Too many jobs wait or run.
+    #[error("{of} may have {limit} jobs waiting or running; wait for one to end or cancel one")]
+    TooManyJobs {
+        /// Whose.
+        of: &'static str,
+        /// How many.
+        limit: u32,
+    },
+    /// The service is stopping.
+    #[error("the service is stopping; send the request again in a moment")]
+    ShuttingDown,
+}
+
+impl From<figment::Error> for Error {
+    fn from(error: figment::Error) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
+impl Error {
+    /// The type of problem that this is for a caller.
+    pub fn kind(&self) -> ProblemType {
+        match self {
+            Self::Config(_)
+            | Self::Setting { .. }
+            | Self::File { .. }
+            | Self::Io(_)
+            | Self::Database(_)
+            | Self::Migrate(_)
+            | Self::Row(_)
+            | Self::Client(_)
+            | Self::Randomness(_)
+            | Self::BrokenOff => ProblemType::Internal,
+            Self::Unauthorized => ProblemType::Unauthorized,
+            Self::Malformed { .. } => ProblemType::MalformedRequest,
+            Self::TooLarge { .. } => ProblemType::TooLarge,
+            Self::NotFound => ProblemType::NotFound,
+            Self::MethodNotAllowed { .. } => ProblemType::MethodNotAllowed,
+            Self::ModelNotFound(_) => ProblemType::ModelNotFound,
+            Self::JobNotFound => ProblemType::JobNotFound,
+            Self::JobExists => ProblemType::JobExists,
+            Self::TooManyJobs { .. } => ProblemType::TooManyJobs,
+            Self::ShuttingDown => ProblemType::ShuttingDown,
+        }
+    }
+
+    /// The problem as a caller sees it; what is internal is told to the log alone.
+    pub fn problem(&self) -> Problem {
+        match self.kind() {
+            ProblemType::Internal => Problem::new(
+                ProblemType::Internal,
+                "compute could not do this; its log says why",
+            ),
+            kind => Problem::new(kind, self.to_string()),
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if self.kind() == ProblemType::Internal {
+            tracing::error!(error = %self, "a request failed");
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type(MEDIA_TYPE);
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header(("Allow", *allow));
+            }
+            Self::Unauthorized => {
+                response.insert_header(("WWW-Authenticate", "Bearer"));
+            }
+            Self::ShuttingDown | Self::TooManyJobs { .. } => {
+                response.insert_header(("Retry-After", "5"));
+            }
+            _ => {}
+        }
+        response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
+    }
+}

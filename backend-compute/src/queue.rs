@@ -1,0 +1,239 @@
+//! The durable queue of jobs: one table, each running job under a lease.
+//!
+//! A worker claims a job for the length of a lease and renews it while it works. A worker that
+//! dies renews no more, and when the lease is over another takes the job, as often as its attempts
+//! allow; attempts count when they begin. So a job is delivered at least once, and whatever it
+//! does must bear to be done twice. Time is the database's own.
+
+mod changes;
+mod database;
+mod lease;
+mod row;
+
+use darkroom_api::compute::{Job, SubmitJob};
+use darkroom_api::ids::{JobId, ObjectId};
+use darkroom_api::token::TokenHash;
+use sqlx::any::AnyRow;
+
+pub use self::changes::Changes;
+use self::database::Database;
+pub use self::lease::{End, Renewed};
+pub use self::row::{Claimed, Grant, Lease, Progress};
+use crate::config::{Config, Limits};
+use crate::error::Error;
+
+/// The most jobs in one list.
+const LIST_MAX: i64 = 200;
+
+/// The queue. All that share it see each other's changes at once; other processes', by asking.
+#[derive(Debug)]
+pub struct Queue {
+    database: Database,
+    settings: crate::config::Queue,
+    limits: Limits,
+    changes: Changes,
+}
+
+/// What became of a submitted job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pushed {
+    /// It is new.
+    New(Job),
+    /// The same request was made before.
+    Known(Job),
+}
+
+impl Queue {
+    /// Opens the queue. If no other process has it open, jobs that a dead one left running can be
+    /// claimed at once; otherwise their leases have to run out.
+    ///
+    /// # Errors
+    /// The file cannot be used, or is of a version that is not known here.
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        let database = Database::open(&config.database).await?;
+        let queue = Self {
+            database,
+            settings: config.queue.clone(),
+            limits: config.limits.clone(),
+            changes: Changes::default(),
+        };
+        if queue.database.alone {
+            let left = queue.end_leases_of_the_dead().await?;
+            if left > 0 {
+                tracing::warn!(
+                    jobs = left,
+                    "taking over jobs that a killed process left running"
+                );
+            }
+        }
+        queue.database.share()?;
+        Ok(queue)
+    }
+
+    /// Who wants to know of changes.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1")
+            .fetch_all(&self.database.read)
+            .await?;
+        Ok(())
+    }
+
+    /// The job that this request made before, if it did.
+    ///
+    /// # Errors
+    /// The key was used for another request; the database fails.
+    pub async fn known(&self, owner: TokenHash, job: &SubmitJob) -> Result<Option<Job>, Error> {
+        let sql = "SELECT * FROM jobs WHERE owner = $1 AND idempotency_key = $2";
+        let key: ObjectId = job.idempotency_key;
+        let query = sqlx::query(sql)
+            .bind(owner.to_string())
+            .bind(key.to_string());
+        let Some(row) = first(query.fetch_all(&self.database.read).await?) else {
+            return Ok(None);
+        };
+        let digest: String = sqlx::Row::try_get(&row, "request")?;
+        if digest != row::request_digest(job)? {
+            return Err(Error::JobExists);
+        }
+        row::to_job(&row).map(Some)
+    }
+
+    /// Puts a job into the queue, unless the same request did before.
+    ///
+    /// # Errors
+    /// Too many jobs wait; the key was used for another request; the database fails.
+    pub async fn push(
+        &self,
+        owner: TokenHash,
+        job: &SubmitJob,
+        model_digest: &str,
+    ) -> Result<Pushed, Error> {
+        let sql = self.database.dialect.sql(
+            "INSERT INTO jobs (id, owner, idempotency_key, request, model, model_digest, vault,
+                key_id, items, storage_grant, state, attempts, attempts_max, run_at_ms, progress,
+                cancel, created_ms)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 0, $11, {now}, '[]', 0, {now}
+            WHERE (SELECT COUNT(*) FROM jobs
+                    WHERE state IN ('queued', 'running') AND owner = $2) < $12
+                AND (SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')) < $13
+            ON CONFLICT (owner, idempotency_key) DO NOTHING
+            RETURNING *",
+        );
+        let id = JobId(random()?);
+        let query = sqlx::query(sql)
+            .bind(id.to_string())
+            .bind(owner.to_string())
+            .bind(job.idempotency_key.to_string())
+            .bind(row::request_digest(job)?)
+            .bind(job.model.to_string())
+            .bind(model_digest.to_owned())
+            .bind(job.vault.to_string())
+            .bind(job.key.to_string())
+            .bind(serde_json::to_string(&job.items)?)
+            .bind(job.grant.clone())
+            .bind(i64::from(self.settings.attempts_max))
+            .bind(i64::from(self.limits.jobs_per_owner))
+            .bind(i64::from(self.limits.jobs));
+        // All rows and not one: a statement that is not run to its end has not committed yet.
+        if let Some(row) = first(query.fetch_all(&self.database.write).await?) {
+            self.changes.pushed();
+            return row::to_job(&row).map(Pushed::New);
+        }
+        match self.known(owner, job).await? {
+            Some(job) => Ok(Pushed::Known(job)),
+            None => Err(self.too_many(owner).await?),
+        }
+    }
+
+    async fn too_many(&self, owner: TokenHash) -> Result<Error, Error> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running') AND owner = $1";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(owner.to_string());
+        let own = query.fetch_one(&self.database.read).await?;
+        let limits = &self.limits;
+        Ok(if own >= i64::from(limits.jobs_per_owner) {
+            Error::TooManyJobs {
+                of: "one owner",
+                limit: limits.jobs_per_owner,
+            }
+        } else {
+            Error::TooManyJobs {
+                of: "all owners together",
+                limit: limits.jobs,
+            }
+        })
+    }
+
+    /// A job of this owner.
+    ///
+    /// # Errors
+    /// There is none of this id, or it is another owner's; the database fails.
+    pub async fn find(&self, owner: TokenHash, job: JobId) -> Result<Job, Error> {
+        let query = sqlx::query("SELECT * FROM jobs WHERE id = $1 AND owner = $2")
+            .bind(job.to_string())
+            .bind(owner.to_string());
+        let row = first(query.fetch_all(&self.database.read).await?).ok_or(Error::JobNotFound)?;
+        row::to_job(&row)
+    }
+
+    /// The newest jobs of this owner, newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(&self, owner: TokenHash) -> Result<Vec<Job>, Error> {
+        let sql = "SELECT * FROM jobs WHERE owner = $1 ORDER BY created_ms DESC, id LIMIT $2";
+        let query = sqlx::query(sql).bind(owner.to_string()).bind(LIST_MAX);
+        query
+            .fetch_all(&self.database.read)
+            .await?
+            .iter()
+            .map(row::to_job)
+            .collect()
+    }
+
+    /// Cancels a job: at once if it waits, after the images in work if it runs, not at all if it
+    /// has ended. Returns it as it stands.
+    ///
+    /// # Errors
+    /// There is none of this id, or it is another owner's; the database fails.
+    pub async fn cancel(&self, owner: TokenHash, job: JobId) -> Result<Job, Error> {
+        let sql = self.database.dialect.sql(
+            "UPDATE jobs SET cancel = 1,
+                state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,
+                finished_ms = CASE state WHEN 'queued' THEN {now} ELSE finished_ms END,
+                storage_grant = CASE state WHEN 'queued' THEN NULL ELSE storage_grant END
+            WHERE id = $1 AND owner = $2 AND state IN ('queued', 'running')
+            RETURNING *",
+        );
+        let query = sqlx::query(sql)
+            .bind(job.to_string())
+            .bind(owner.to_string());
+        match first(query.fetch_all(&self.database.write).await?) {
+            Some(row) => {
+                self.changes.cancelled(job);
+                row::to_job(&row)
+            }
+            None => self.find(owner, job).await,
+        }
+    }
+}
+
+fn first(rows: Vec<AnyRow>) -> Option<AnyRow> {
+    rows.into_iter().next()
+}
+
+fn random() -> Result<[u8; 16], Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

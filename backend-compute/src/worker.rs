@@ -1,0 +1,157 @@
+//! Takes jobs from the queue and works them off, on a thread of its own beside the web threads.
+//!
+//! That thread only waits: for the database, for storage, for the threads that compute. A job is
+//! claimed when there is room for it and not before, so that no job waits under a lease.
+
+mod image;
+mod job;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::models::Catalogue;
+use crate::queue::{Claimed, Queue};
+use crate::storage::Storage;
+use crate::threads::Threads;
+
+/// Jobs, and images of each job, that are in work for every thread that computes: while one is
+/// computed, another is on its way from or to storage.
+const AHEAD: usize = 2;
+/// How often to look for finished jobs that are old enough to forget.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What every job needs.
+#[derive(Debug)]
+pub struct Context {
+    /// Where jobs come from.
+    pub queue: Arc<Queue>,
+    /// The models.
+    pub catalogue: Arc<Catalogue>,
+    /// Where images come from and results go.
+    pub storage: Storage,
+    /// Where they are computed.
+    pub threads: Threads,
+    /// The lease of a job.
+    pub lease: Duration,
+    /// How often to look for jobs that nobody announced.
+    pub poll: Duration,
+}
+
+/// When running images have to be given up; `None` while nobody wants the worker to stop.
+type Deadline = Option<Instant>;
+
+/// The running worker. If it is dropped without [`Worker::drain`], it stops as after a kill.
+#[derive(Debug)]
+pub struct Worker {
+    deadline: watch::Sender<Deadline>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The system gives no more threads, or the client of storage cannot be set up.
+    pub fn start(
+        config: &Config,
+        queue: Arc<Queue>,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self, Error> {
+        let context = Context {
+            queue,
+            catalogue,
+            storage: Storage::new(config)?,
+            threads: Threads::start(config.thread_count())?,
+            lease: Duration::from_millis(config.queue.lease_ms),
+            poll: Duration::from_millis(config.queue.poll_ms),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (deadline, stop) = watch::channel(None);
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("worker".to_owned())
+            .spawn(move || {
+                runtime.block_on(work(Arc::new(context), stop));
+                let _ = end.send(());
+            })?;
+        Ok(Self { deadline, ended })
+    }
+
+    /// Claims nothing more, finishes the images in work within `patience`, gives the rest back to
+    /// the queue.
+    pub async fn drain(self, patience: Duration) {
+        self.deadline.send_replace(Some(Instant::now() + patience));
+        // An error means that it ended already.
+        let _ = self.ended.await;
+    }
+}
+
+async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
+    let room = Arc::new(Semaphore::new(context.threads.count() * AHEAD));
+    let mut jobs = JoinSet::new();
+    let tidying = tokio::spawn(tidy(Arc::clone(&context)));
+    while let Some((claimed, permit)) = next(&context, &room, &mut stop).await {
+        let (context, stop) = (Arc::clone(&context), stop.clone());
+        jobs.spawn(async move {
+            job::run(context, claimed, stop).await;
+            drop(permit);
+        });
+        while jobs.try_join_next().is_some() {}
+    }
+    tidying.abort();
+    if stop.has_changed().is_ok() {
+        // Every job watches the deadline itself.
+        while jobs.join_next().await.is_some() {}
+    }
+}
+
+/// Waits for room, then for a job; `None` when the worker is to stop.
+async fn next(
+    context: &Context,
+    room: &Arc<Semaphore>,
+    stop: &mut watch::Receiver<Deadline>,
+) -> Option<(Claimed, OwnedSemaphorePermit)> {
+    let permit = tokio::select! {
+        _ = stop.wait_for(Option::is_some) => return None,
+        permit = Arc::clone(room).acquire_owned() => permit.ok()?,
+    };
+    loop {
+        match context.queue.claim().await {
+            Ok(Some(claimed)) => return Some((claimed, permit)),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "no job can be claimed"),
+        }
+        tokio::select! {
+            _ = stop.wait_for(Option::is_some) => return None,
+            () = context.queue.changes().due() => {}
+            () = tokio::time::sleep(context.poll) => {}
+        }
+    }
+}
+
+/// Buries and forgets.
+async fn tidy(context: Arc<Context>) {
+    let mut sweep_at = Instant::now();
+    loop {
+        if let Err(error) = context.queue.bury().await {
+            tracing::error!(%error, "jobs without attempts left cannot be ended");
+        }
+        if sweep_at <= Instant::now() {
+            sweep_at += SWEEP_EVERY;
+            match context.queue.sweep().await {
+                Ok(0) => {}
+                Ok(jobs) => tracing::info!(jobs, "forgot finished jobs"),
+                Err(error) => tracing::error!(%error, "finished jobs cannot be deleted"),
+            }
+        }
+        tokio::time::sleep(context.poll).await;
+    }
+}

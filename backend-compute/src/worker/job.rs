@@ -1,0 +1,279 @@
+//! One job under its lease: starts its images, keeps the lease, writes progress, ends it.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use darkroom_api::problem::{Problem, ProblemType};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::image::{self, Outcome};
+use super::{AHEAD, Context, Deadline};
+use crate::error::Error;
+use crate::models::Loaded;
+use crate::queue::{Claimed, End, Progress, Renewed};
+
+/// An image that takes longer is shown as running; for a shorter one the write is not worth it.
+const WORTH_SHOWING: Duration = Duration::from_millis(200);
+
+/// Why no further image is begun.
+#[derive(Debug)]
+enum Halt {
+    /// The owner wants it.
+    Cancelled,
+    /// The service stops.
+    Draining,
+    /// Storage is away.
+    Away(Problem),
+    /// Another worker has the job.
+    Lost,
+}
+
+struct Run {
+    context: Arc<Context>,
+    claimed: Arc<Claimed>,
+    progress: Vec<Progress>,
+    images: JoinSet<(usize, Outcome)>,
+    halt: Option<Halt>,
+    /// Tells the images that wait for storage to give up.
+    halting: watch::Sender<bool>,
+    renewed_at: Instant,
+    renew_at: Instant,
+}
+
+/// Works a job off, or as much of it as is possible now.
+pub async fn run(context: Arc<Context>, claimed: Claimed, stop: watch::Receiver<Deadline>) {
+    let begun = Instant::now();
+    let (id, attempt) = (claimed.id, claimed.attempts);
+    let mut run = Run::new(context, claimed);
+    let end = match run.model().await {
+        Ok(model) => {
+            run.images(&model, stop).await;
+            run.end()
+        }
+        Err(problem) => Some(End::Failed(problem)),
+    };
+    let how = match end {
+        Some(end) => run.write(end).await,
+        None => "lost",
+    };
+    let elapsed_ms = begun.elapsed().as_millis();
+    tracing::info!(job = %id, images = run.progress.len(), attempt, elapsed_ms, how, "job left");
+}
+
+impl Run {
+    fn new(context: Arc<Context>, claimed: Claimed) -> Self {
+        let now = Instant::now();
+        Self {
+            progress: claimed.progress.clone(),
+            claimed: Arc::new(claimed),
+            images: JoinSet::new(),
+            halt: None,
+            halting: watch::Sender::new(false),
+            renewed_at: now,
+            renew_at: now + context.lease / 4,
+            context,
+        }
+    }
+
+    /// The model that the job was submitted for, and no other of the same name.
+    async fn model(&self) -> Result<Arc<Loaded>, Problem> {
+        let gone = |how: &str| {
+            let detail = format!("the model {} was {how} after submit", self.claimed.model);
+            Problem::new(ProblemType::ModelGone, detail)
+        };
+        let catalogue = self
+            .context
+            .catalogue
+            .current()
+            .await
+            .map_err(|error| error.problem())?;
+        let model = catalogue
+            .model(&self.claimed.model)
+            .ok_or_else(|| gone("removed"))?;
+        if model.card.digest == self.claimed.model_digest {
+            Ok(model)
+        } else {
+            Err(gone("replaced"))
+        }
+    }
+
+    async fn images(&mut self, model: &Arc<Loaded>, mut stop: watch::Receiver<Deadline>) {
+        let mut cancellations = self.context.queue.changes().cancellations();
+        let (deadline, mut draining) = (stop.clone(), false);
+        let at_once = self.context.threads.count() * AHEAD;
+        loop {
+            while self.halt.is_none() && self.images.len() < at_once {
+                if !self.begin_one(model) {
+                    break;
+                }
+            }
+            if self.images.is_empty() {
+                return;
+            }
+            tokio::select! {
+                Some(ended) = self.images.join_next() => match ended {
+                    Ok((index, outcome)) => self.record(index, outcome),
+                    Err(error) => tracing::error!(%error, "an image's task broke"),
+                },
+                () = sleep_until(self.renew_at) => self.renew().await,
+                () = told(&mut cancellations, &self.claimed) => self.renew().await,
+                halt = wanted(&mut stop), if !draining => {
+                    draining = true;
+                    self.stop(halt);
+                }
+                () = over(&deadline) => return self.images.abort_all(),
+            }
+            if matches!(self.halt, Some(Halt::Lost)) {
+                return self.images.abort_all();
+            }
+        }
+    }
+
+    /// Begins the next image that was not begun; false if there is none.
+    fn begin_one(&mut self, model: &Arc<Loaded>) -> bool {
+        let waiting = self
+            .progress
+            .iter()
+            .position(|image| *image == Progress::QUEUED);
+        let Some(index) = waiting else {
+            return false;
+        };
+        self.progress[index] = Progress::RUNNING;
+        self.renew_at = self.renew_at.min(Instant::now() + WORTH_SHOWING);
+        let (context, claimed) = (Arc::clone(&self.context), Arc::clone(&self.claimed));
+        let (model, halting) = (Arc::clone(model), self.halting.subscribe());
+        self.images.spawn(async move {
+            (
+                index,
+                image::run(&context, &claimed, model, index, halting).await,
+            )
+        });
+        true
+    }
+
+    fn record(&mut self, index: usize, outcome: Outcome) {
+        self.progress[index] = match outcome {
+            Outcome::Done(timings) => Progress::done(timings),
+            Outcome::Failed(problem) => Progress::failed(problem),
+            Outcome::Halted => Progress::QUEUED,
+            Outcome::Away(problem) => {
+                self.stop(Halt::Away(problem));
+                Progress::QUEUED
+            }
+        };
+        // So that a crash does not do it again. The last one is written with the job's end.
+        if !self.images.is_empty() || self.progress.contains(&Progress::QUEUED) {
+            self.renew_at = Instant::now();
+        }
+    }
+
+    fn stop(&mut self, halt: Halt) {
+        self.halting.send_replace(true);
+        if self.halt.is_none() || matches!(halt, Halt::Lost) {
+            self.halt = Some(halt);
+        }
+    }
+
+    async fn renew(&mut self) {
+        let asked = Instant::now();
+        let Claimed { id, lease, .. } = &*self.claimed;
+        match self.context.queue.renew(*id, lease, &self.progress).await {
+            Ok(Renewed::Held) => {}
+            Ok(Renewed::Cancelled) => self.stop(Halt::Cancelled),
+            Ok(Renewed::Lost) => return self.stop(Halt::Lost),
+            Err(error) => {
+                tracing::error!(job = %id, %error, "the lease cannot be renewed");
+                if self.renewed_at.elapsed() >= self.context.lease {
+                    self.stop(Halt::Lost);
+                }
+                self.renew_at = Instant::now() + self.context.lease / 16;
+                return;
+            }
+        }
+        self.renewed_at = asked;
+        self.renew_at = asked + self.context.lease / 4;
+    }
+
+    /// How the job is to be left; `None` if it is ours no more.
+    fn end(&self) -> Option<End> {
+        let finished = self.progress.iter().all(|image| image.state.is_final());
+        match &self.halt {
+            Some(Halt::Lost) => None,
+            _ if finished => Some(End::Done),
+            Some(Halt::Cancelled) => Some(End::Cancelled),
+            Some(Halt::Away(problem)) if self.claimed.attempts >= self.claimed.attempts_max => {
+                Some(End::Failed(problem.clone()))
+            }
+            Some(Halt::Away(_)) => Some(End::Postponed),
+            Some(Halt::Draining) => Some(End::Released),
+            None => Some(End::Failed(Error::BrokenOff.problem())),
+        }
+    }
+
+    /// Writes the end, for as long as the lease lasts. Returns what to tell the log.
+    async fn write(&mut self, end: End) -> &'static str {
+        for image in self
+            .progress
+            .iter_mut()
+            .filter(|image| !image.state.is_final())
+        {
+            *image = Progress::QUEUED;
+        }
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self
+                .context
+                .queue
+                .end(&self.claimed, &end, &self.progress)
+                .await
+            {
+                Ok(false) => return "lost",
+                Ok(true) => break,
+                Err(error) => tracing::error!(job = %self.claimed.id, %error, "no end written"),
+            }
+            if self.renewed_at.elapsed() + pause > self.context.lease {
+                return "lost";
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        match end {
+            End::Done => "done",
+            End::Failed(_) => "failed",
+            End::Cancelled => "cancelled",
+            End::Released => "released",
+            End::Postponed => "postponed",
+        }
+    }
+}
+
+/// Waits until somebody cancels this job, or may have.
+async fn told(cancellations: &mut broadcast::Receiver<darkroom_api::ids::JobId>, job: &Claimed) {
+    loop {
+        match cancellations.recv().await {
+            Ok(id) if id != job.id => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => pending().await,
+        }
+    }
+}
+
+/// Waits until the worker is to stop, or was dropped.
+async fn wanted(stop: &mut watch::Receiver<Deadline>) -> Halt {
+    match stop.wait_for(Option::is_some).await {
+        Ok(_) => Halt::Draining,
+        Err(_) => Halt::Lost,
+    }
+}
+
+/// Waits until the time for draining is over.
+async fn over(stop: &watch::Receiver<Deadline>) {
+    let deadline = *stop.borrow();
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

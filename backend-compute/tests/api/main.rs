@@ -1,0 +1,13 @@
+//! The real service on a random port, with a real storage behind it.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod cancel;
+mod catalogue;
+mod drain;
+mod events;
+mod images;
+mod kill;
+mod many;
+mod outage;
+mod requests;
+mod support;
