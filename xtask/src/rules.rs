@@ -12,6 +12,8 @@ use crate::command::{cargo, output};
 struct Apart {
     package: &'static str,
     banned: &'static [&'static str],
+    /// Whether its own tests must keep away from them as well.
+    in_tests: bool,
     why: &'static str,
 }
 
@@ -30,21 +32,25 @@ const APART: &[Apart] = &[
     Apart {
         package: "backend-storage",
         banned: &["darkroom-fhe", "tfhe"],
+        in_tests: true,
         why: "to storage a ciphertext is bytes with a header",
     },
     Apart {
         package: "gateway",
         banned: &["darkroom-fhe", "tfhe"],
+        in_tests: true,
         why: "the gateway passes on what it does not understand",
     },
     Apart {
         package: "darkroom-fhe",
         banned: IO,
+        in_tests: false,
         why: "the FHE core knows no I/O and no contract",
     },
     Apart {
         package: "darkroom-api",
         banned: &["darkroom-fhe", "tfhe"],
+        in_tests: true,
         why: "the contract knows no cryptography",
     },
 ];
@@ -171,7 +177,7 @@ impl Graph {
     fn too_close(&self, id: &str, package: &Package) -> Vec<String> {
         let mut broken = Vec::new();
         for rule in APART.iter().filter(|rule| rule.package == package.name) {
-            for (reached, way) in self.reached_from(id) {
+            for (reached, way) in self.reached_from(id, rule.in_tests) {
                 if rule.banned.contains(&reached) {
                     broken.push(format!("{way}: {}", rule.why));
                 }
@@ -180,8 +186,8 @@ impl Graph {
         broken
     }
 
-    /// All that a package comes to use, its own tests included, and the way there.
-    fn reached_from(&self, start: &str) -> Vec<(&str, String)> {
+    /// All that a package comes to use, its own tests included or not, and the way there.
+    fn reached_from(&self, start: &str, in_tests: bool) -> Vec<(&str, String)> {
         let mut seen = BTreeSet::from([start]);
         let mut found = Vec::new();
         let mut open = vec![(start, self.name(start).to_owned())];
@@ -190,7 +196,7 @@ impl Graph {
                 continue;
             };
             for (next, beyond_tests) in &package.uses {
-                if (*beyond_tests || id == start) && seen.insert(next) {
+                if (*beyond_tests || (in_tests && id == start)) && seen.insert(next) {
                     let name = self.name(next);
                     let way = format!("{way} -> {name}");
                     found.push((name, way.clone()));
