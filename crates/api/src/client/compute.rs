@@ -26,7 +26,9 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn catalogue(&self) -> Result<Catalogue, ClientError> {
-        self.0.json(self.0.request(Method::GET, routes::MODELS, None)).await
+        self.0
+            .json(self.0.request(Method::GET, routes::MODELS, None))
+            .await
     }
 
     /// One model's card.
@@ -34,7 +36,9 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn model(&self, model: &ModelId) -> Result<ModelCard, ClientError> {
-        self.0.json(self.0.request(Method::GET, &routes::model(model), None)).await
+        self.0
+            .json(self.0.request(Method::GET, &routes::model(model), None))
+            .await
     }
 
     /// Submits a job; the same idempotency key again finds the same job.
@@ -42,7 +46,9 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn submit(&self, owner: &Token, job: &SubmitJob) -> Result<Job, ClientError> {
-        self.0.json(self.owned(Method::POST, routes::JOBS, owner).json(job)).await
+        self.0
+            .json(self.owned(Method::POST, routes::JOBS, owner).json(job))
+            .await
     }
 
     /// The owner's jobs, newest first.
@@ -50,7 +56,10 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn jobs(&self, owner: &Token) -> Result<Vec<Job>, ClientError> {
-        let list: JobList = self.0.json(self.owned(Method::GET, routes::JOBS, owner)).await?;
+        let list: JobList = self
+            .0
+            .json(self.owned(Method::GET, routes::JOBS, owner))
+            .await?;
         Ok(list.jobs)
     }
 
@@ -59,7 +68,9 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn job(&self, owner: &Token, job: JobId) -> Result<Job, ClientError> {
-        self.0.json(self.owned(Method::GET, &routes::job(job), owner)).await
+        self.0
+            .json(self.owned(Method::GET, &routes::job(job), owner))
+            .await
     }
 
     /// Asks for the job to be cancelled and returns it as it stands.
@@ -67,7 +78,9 @@ impl Compute {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn cancel(&self, owner: &Token, job: JobId) -> Result<Job, ClientError> {
-        self.0.json(self.owned(Method::POST, &routes::job_cancel(job), owner)).await
+        self.0
+            .json(self.owned(Method::POST, &routes::job_cancel(job), owner))
+            .await
     }
 
     /// Follows a job: its present state at once, then every change until it ended.

@@ -21,7 +21,11 @@ pub struct JobEvents {
 impl JobEvents {
     pub(super) fn new(response: Response) -> Self {
         let url = plain_url(response.url());
-        Self { url, chunks: Box::pin(response.bytes_stream()), lines: EventLines::default() }
+        Self {
+            url,
+            chunks: Box::pin(response.bytes_stream()),
+            lines: EventLines::default(),
+        }
     }
 
     /// The next state; `None` when the service closed the stream.
@@ -31,7 +35,9 @@ impl JobEvents {
     pub async fn next(&mut self) -> Result<Option<Job>, ClientError> {
         loop {
             if let Some(data) = self.lines.next_data() {
-                return serde_json::from_slice(&data).map(Some).map_err(|error| self.odd(error));
+                return serde_json::from_slice(&data)
+                    .map(Some)
+                    .map_err(|error| self.odd(error));
             }
             if self.lines.buffer.len() > JSON_MAX_BYTES {
                 return Err(ClientError::TooLarge {
@@ -40,14 +46,20 @@ impl JobEvents {
                 });
             }
             match self.chunks.next().await {
-                Some(chunk) => self.lines.buffer.extend_from_slice(&chunk.map_err(unreachable)?),
+                Some(chunk) => self
+                    .lines
+                    .buffer
+                    .extend_from_slice(&chunk.map_err(unreachable)?),
                 None => return Ok(None),
             }
         }
     }
 
     fn odd(&self, error: serde_json::Error) -> ClientError {
-        ClientError::Unexpected { url: self.url.clone(), detail: error.to_string() }
+        ClientError::Unexpected {
+            url: self.url.clone(),
+            detail: error.to_string(),
+        }
     }
 }
 

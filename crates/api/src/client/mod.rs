@@ -113,7 +113,10 @@ impl Endpoint {
             .read_timeout(SILENCE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|source| ClientError::Unreachable { url: base.clone(), source })?;
+            .map_err(|source| ClientError::Unreachable {
+                url: base.clone(),
+                source,
+            })?;
         Ok(Self { base, http })
     }
 
@@ -132,7 +135,10 @@ impl Endpoint {
             return Ok(response);
         }
         let (status, url) = (response.status(), plain_url(response.url()));
-        let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let is_problem = media.is_some_and(|media| media.starts_with(MEDIA_TYPE));
         if is_problem {
             let body = read(response, JSON_MAX_BYTES).await?;
@@ -140,15 +146,20 @@ impl Endpoint {
                 return Err(problem.into());
             }
         }
-        Err(ClientError::Unexpected { url, detail: format!("status {status}") })
+        Err(ClientError::Unexpected {
+            url,
+            detail: format!("status {status}"),
+        })
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
         let response = self.send(request).await?;
         let url = plain_url(response.url());
         let body = read(response, JSON_MAX_BYTES).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| ClientError::Unexpected { url, detail: error.to_string() })
+        serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected {
+            url,
+            detail: error.to_string(),
+        })
     }
 }
 
@@ -169,7 +180,10 @@ async fn read(response: Response, max_bytes: usize) -> Result<Bytes, ClientError
 
 fn unreachable(source: reqwest::Error) -> ClientError {
     let url = source.url().map(plain_url).unwrap_or_default();
-    ClientError::Unreachable { url, source: source.without_url() }
+    ClientError::Unreachable {
+        url,
+        source: source.without_url(),
+    }
 }
 
 fn plain_url(url: &reqwest::Url) -> String {

@@ -27,8 +27,14 @@ impl Storage {
     ///
     /// # Errors
     /// Unreachable, or a problem: another token opened it.
-    pub async fn open_vault(&self, vault: VaultId, owner: &Token) -> Result<VaultInfo, ClientError> {
-        self.0.json(self.owned(Method::PUT, &routes::vault(vault), owner)).await
+    pub async fn open_vault(
+        &self,
+        vault: VaultId,
+        owner: &Token,
+    ) -> Result<VaultInfo, ClientError> {
+        self.0
+            .json(self.owned(Method::PUT, &routes::vault(vault), owner))
+            .await
     }
 
     /// Describes the vault.
@@ -36,7 +42,9 @@ impl Storage {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn vault(&self, vault: VaultId, owner: &Token) -> Result<VaultInfo, ClientError> {
-        self.0.json(self.owned(Method::GET, &routes::vault(vault), owner)).await
+        self.0
+            .json(self.owned(Method::GET, &routes::vault(vault), owner))
+            .await
     }
 
     /// Deletes the vault and all that is in it.
@@ -44,7 +52,10 @@ impl Storage {
     /// # Errors
     /// Unreachable, or a problem.
     pub async fn delete_vault(&self, vault: VaultId, owner: &Token) -> Result<(), ClientError> {
-        self.0.send(self.owned(Method::DELETE, &routes::vault(vault), owner)).await.map(drop)
+        self.0
+            .send(self.owned(Method::DELETE, &routes::vault(vault), owner))
+            .await
+            .map(drop)
     }
 
     /// Stores an object, header included. The same object twice is no error.
@@ -60,7 +71,9 @@ impl Storage {
         object: impl Into<Bytes>,
     ) -> Result<ObjectInfo, ClientError> {
         let path = routes::object(vault, kind, id);
-        let request = self.0.request(Method::PUT, &path, Some(access.authorization()));
+        let request = self
+            .0
+            .request(Method::PUT, &path, Some(access.authorization()));
         self.0.json(request.body(object.into())).await
     }
 
@@ -78,7 +91,9 @@ impl Storage {
         max_bytes: usize,
     ) -> Result<Bytes, ClientError> {
         let path = routes::object(vault, kind, id);
-        let request = self.0.request(Method::GET, &path, Some(access.authorization()));
+        let request = self
+            .0
+            .request(Method::GET, &path, Some(access.authorization()));
         read(self.0.send(request).await?, max_bytes).await
     }
 
@@ -94,7 +109,10 @@ impl Storage {
         owner: &Token,
     ) -> Result<(), ClientError> {
         let path = routes::object(vault, kind, id);
-        self.0.send(self.owned(Method::DELETE, &path, owner)).await.map(drop)
+        self.0
+            .send(self.owned(Method::DELETE, &path, owner))
+            .await
+            .map(drop)
     }
 
     /// Puts a sealed note beside an object, which need not exist yet.
@@ -150,7 +168,9 @@ impl Storage {
         request: &GrantRequest,
     ) -> Result<Grant, ClientError> {
         let path = routes::grants(vault);
-        self.0.json(self.owned(Method::POST, &path, owner).json(request)).await
+        self.0
+            .json(self.owned(Method::POST, &path, owner).json(request))
+            .await
     }
 
     fn owned(&self, method: Method, path: &str, owner: &Token) -> reqwest::RequestBuilder {
