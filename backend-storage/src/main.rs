@@ -17,14 +17,20 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Only check the configuration.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "healthcheck")]
     check: bool,
+    /// Only ask the storage of this configuration whether it is alive.
+    #[arg(long)]
+    healthcheck: bool,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let config = Config::load(arguments.config.as_deref())?;
+    if arguments.healthcheck {
+        return darkroom_api::health::check(config.listen).context("storage is not well");
+    }
     start_log(&config.log)?;
     if arguments.check {
         println!("the configuration is valid");
