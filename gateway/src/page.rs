@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentEncoding, ETAG, Encoding, EntityTag,
-    Header, IfNoneMatch, Preference, VARY,
+    Header, IfNoneMatch, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -156,7 +156,9 @@ impl File {
 
     /// The form that the client likes best among those that are ready.
     fn negotiate(&self, request: &HttpRequest) -> (ContentEncoding, Bytes) {
-        let asked = AcceptEncoding::parse(request).unwrap_or_default();
+        let Ok(asked) = AcceptEncoding::parse(request) else {
+            return (ContentEncoding::Identity, self.plain.clone());
+        };
         let forms = [
             (ContentEncoding::Brotli, self.brotli.get()),
             (ContentEncoding::Gzip, self.gzip.get()),

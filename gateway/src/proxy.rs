@@ -102,10 +102,11 @@ impl Proxy {
             .headers(passed_headers(request.headers())?);
         let activity = Activity::start();
         let mut upload = None;
-        if let Some(length) = self.body_length(request)? {
-            if let Length::Known(bytes) = length {
-                to = to.header(reqwest::header::CONTENT_LENGTH, bytes);
-            }
+        let length = self.body_length(request)?;
+        if let Some(Length::Known(bytes)) = length {
+            to = to.header(reqwest::header::CONTENT_LENGTH, bytes);
+        }
+        if length.is_some_and(Length::is_something) {
             let (body, filling) = passed_on(payload, self.body_bytes_max, activity.clone());
             to = to.body(body);
             upload = Some(Box::pin(filling) as Upload);
@@ -133,13 +134,14 @@ impl Proxy {
             Some(_) => return Err(Error::UploadBroken),
         };
         let bytes_max = self.body_bytes_max;
-        match length {
-            Length::Known(bytes) if bytes > bytes_max => return Err(Error::TooLarge { bytes_max }),
-            Length::Known(0) => return Ok(None),
-            _ => {}
+        if let Length::Known(bytes) = length
+            && bytes > bytes_max
+        {
+            return Err(Error::TooLarge { bytes_max });
         }
         match *request.method() {
             Method::PUT | Method::POST => Ok(Some(length)),
+            _ if !length.is_something() => Ok(None),
             ref method => Err(Error::UnexpectedBody {
                 method: method.to_string(),
             }),
@@ -151,6 +153,12 @@ impl Proxy {
 enum Length {
     Known(u64),
     Unknown,
+}
+
+impl Length {
+    fn is_something(self) -> bool {
+        !matches!(self, Self::Known(0))
+    }
 }
 
 fn passed_method(request: &HttpRequest) -> Result<reqwest::Method, Error> {

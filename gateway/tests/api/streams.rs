@@ -75,7 +75,7 @@ async fn uploads_of_known_and_of_unknown_length_arrive_whole() {
         Ended::Whole { bytes, announced }
     );
 
-    let pieces = (0..30).map(|_| Ok::<_, std::io::Error>(vec![7; bytes / 30]));
+    let pieces = (0..30).map(move |_| Ok::<_, std::io::Error>(vec![7; bytes / 30]));
     let body = reqwest::Body::wrap_stream(stream::iter(pieces));
     let response = world.client.put(&url).body(body).send().await.unwrap();
     assert_eq!(response.text().await.unwrap(), bytes.to_string());
