@@ -9,11 +9,11 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BroadcastChannel, MessageEvent};
 
+use super::begin;
 use super::book::{Book, Record};
 use super::database::Database;
 use super::http::Reach;
 use super::identity::Identity;
-use super::run;
 use super::run::Run;
 use super::services::{Owned, Public};
 use super::stop::Stop;
@@ -194,7 +194,7 @@ impl Context {
     /// Goes on with what an earlier visit left.
     pub fn resume(self: &Rc<Self>) {
         if self.identity.held().is_ok() {
-            spawn_local(run::resume_all(self.clone()));
+            spawn_local(begin::resume_all(self.clone()));
         }
     }
 

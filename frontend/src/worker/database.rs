@@ -286,7 +286,8 @@ fn is_quota(error: &idb::Error) -> bool {
     exception.is_some_and(|e: web_sys::DomException| e.name() == "QuotaExceededError")
 }
 
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
+#[cfg(test)]
 mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 

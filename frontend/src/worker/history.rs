@@ -8,24 +8,21 @@ use darkroom_api::header::{HEADER_BYTES, ObjectKind};
 use darkroom_api::ids::ObjectId;
 use darkroom_api::storage::ObjectInfo;
 use futures_util::join;
-use gloo_timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
-use super::book::{Book, ItemRecord, JobRecord, Note, Record, cut};
-use super::context::{Context, News};
-use super::run::{self, delete_items};
+use super::book::{Book, ItemRecord, JobRecord, Record};
+use super::context::Context;
+use super::note::{Note, cut};
 use super::services::Owned;
-use super::stages::{self, finished};
+use super::stages::finished;
 use super::stop::Stop;
-use super::{scope, trouble};
+use super::{begin, objects, scope, trouble};
 use crate::protocol::{Entry, EntryState, Event, Opened, Seen, Stage, Ticket, Trouble};
 
 /// How many entries are fetched unasked when they are new to this browser; older ones when opened.
 const FETCH_UNASKED: usize = 24;
 /// Bytes of a ciphertext that the page may show.
 const SAMPLE_BYTES: usize = 64 * 1024;
-/// How long deletion of everything waits for compute.
-const COMPUTE_WAIT_MS: u32 = 5_000;
 
 /// All entries, newest first; those that are known here are told at once.
 ///
@@ -216,7 +213,7 @@ async fn adopt(
         cancelled: false,
     };
     book.put_job(&record).await?;
-    run::resume(context, record);
+    begin::resume(context, record);
     Ok(())
 }
 
@@ -261,8 +258,8 @@ async fn fetch(
         services.object(ObjectKind::Result, record.entry.id)
     );
     let ((image_header, image), (header, result)) = (image?, result?);
-    let picture = stages::decrypt_image(&services.held, image_header.parameters, &image)?;
-    let read = stages::decrypt(&services.held, header.parameters, &result)?;
+    let picture = objects::decrypt_image(&services.held, image_header.parameters, &image)?;
+    let read = objects::decrypt(&services.held, header.parameters, &result)?;
     let before = record.entry.clone();
     let mut record = finished(record, read.answer.clone());
     record.entry.thumbnail = Some(picture.clone());
@@ -285,63 +282,4 @@ async fn fetch(
         times: record.times,
         notice: read.notice,
     })
-}
-
-/// Stops an entry that is under way and deletes it; deletes one that is not.
-///
-/// # Errors
-/// Storage refuses, or it was stopped.
-pub async fn delete(context: &Rc<Context>, entry: ObjectId, stop: Stop) -> Result<(), Trouble> {
-    let (services, book) = (context.owned(stop)?, context.book()?);
-    if let Some(run) = context.runs().into_iter().find(|run| run.has(entry)) {
-        context.remove(&book, entry).await?;
-        run.drop_entry(entry);
-        return Ok(());
-    }
-    let Some(record) = book.entry(entry).await? else {
-        return Ok(());
-    };
-    let item = ItemRecord {
-        entry,
-        image: record.entry.image,
-        fresh: true,
-        stored: true,
-        over: true,
-        dropped: true,
-    };
-    delete_items(&services, &book, &[item]).await?;
-    context.remove(&book, entry).await
-}
-
-/// Deletes all entries and the vault.
-///
-/// # Errors
-/// Storage refuses, or it was stopped.
-pub async fn delete_all(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble> {
-    let (services, book) = (context.owned(stop.clone())?, context.book()?);
-    for run in context.runs() {
-        run.leave();
-    }
-    context.tell(&News::Cleared);
-    // Jobs that go on find no images any more; stopping them is a courtesy, so it may fail.
-    let courtesy = Stop::new();
-    let cancel = services.under(courtesy.clone());
-    spawn_local(async move {
-        let _ = cancel_jobs(&cancel).await;
-    });
-    spawn_local(async move {
-        TimeoutFuture::new(COMPUTE_WAIT_MS).await;
-        courtesy.stop();
-    });
-    services.delete_vault().await?;
-    context.remove_all(&book).await
-}
-
-async fn cancel_jobs(services: &Owned) -> Result<(), Trouble> {
-    for job in services.jobs().await? {
-        if !job.state.is_final() {
-            services.cancel_job(job.id).await?;
-        }
-    }
-    Ok(())
 }

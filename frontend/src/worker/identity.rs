@@ -7,19 +7,12 @@ use std::rc::Rc;
 use darkroom_api::ids::{KeyId, VaultId};
 use darkroom_api::token::Token;
 use darkroom_fhe::keys::ClientKey;
-use js_sys::{Array, Object, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AesGcmParams, AesKeyGenParams, CryptoKey};
-use zeroize::Zeroize;
 
 use super::database::{Database, Store};
-use super::{backup, scope, trouble};
+use super::{backup, scope, trouble, wrap};
 use crate::protocol::{Keeping, KeyInfo, Status, Trouble};
 
 const RECORD: &str = "master";
-const VERSION: f64 = 1.0;
-const CIPHER: &str = "AES-GCM";
 
 /// A key in use.
 pub struct Held {
@@ -77,7 +70,7 @@ impl Identity {
             self.locked.set(false);
             match record {
                 None => *self.held.borrow_mut() = None,
-                Some(record) => match unwrap(&record).await {
+                Some(record) => match wrap::unwrap(&record).await {
                     Some(held) => *self.held.borrow_mut() = Some(Rc::new(held)),
                     None => {
                         self.locked.set(true);
@@ -188,7 +181,7 @@ impl Identity {
         replace: bool,
     ) -> Result<bool, Trouble> {
         // A browser may refuse to wrap, or to store what wraps (private windows): keep it in memory.
-        let Some(record) = wrap(held).await else {
+        let Some(record) = wrap::wrap(held).await else {
             return Ok(false);
         };
         let written = if replace {
@@ -204,7 +197,7 @@ impl Identity {
     }
 }
 
-fn hold(key: ClientKey, created_ms: u64, backed_up: bool) -> Held {
+pub(super) fn hold(key: ClientKey, created_ms: u64, backed_up: bool) -> Held {
     let id = key.key_id();
     let info = KeyInfo {
         id: KeyId(id),
@@ -215,71 +208,13 @@ fn hold(key: ClientKey, created_ms: u64, backed_up: bool) -> Held {
     Held { key, info }
 }
 
-/// The record: version, the wrapping key itself (which the browser never gives out), the nonce, the
-/// wrapped master, and what is not secret.
-async fn wrap(held: &Held) -> Option<JsValue> {
-    let subtle = scope::subtle()?;
-    let usages = Array::of2(&"encrypt".into(), &"decrypt".into());
-    let algorithm = AesKeyGenParams::new(CIPHER, 256);
-    let wrapping = subtle
-        .generate_key_with_object(&algorithm, false, &usages)
-        .ok()?;
-    let wrapping: CryptoKey = JsFuture::from(wrapping).await.ok()?.dyn_into().ok()?;
-    let nonce: [u8; 12] = scope::randomness().ok()?.bytes();
-    let nonce = Uint8Array::from(nonce.as_slice());
-    let sealed = subtle.encrypt_with_object_and_u8_array(
-        &AesGcmParams::new_with_u8_array(CIPHER, &nonce),
-        &wrapping,
-        held.key.danger_master(),
-    );
-    let sealed = JsFuture::from(sealed.ok()?).await.ok()?;
-    let record = Object::new();
-    let fields: [(&str, JsValue); 6] = [
-        ("version", VERSION.into()),
-        ("wrapping", wrapping.into()),
-        ("nonce", nonce.into()),
-        ("sealed", Uint8Array::new(&sealed).into()),
-        (
-            "created_ms",
-            serde_wasm_bindgen::to_value(&held.info.created_ms).ok()?,
-        ),
-        ("backed_up", held.info.backed_up.into()),
-    ];
-    for (name, value) in fields {
-        Reflect::set(&record, &name.into(), &value).ok()?;
-    }
-    Some(record.into())
-}
-
-async fn unwrap(record: &JsValue) -> Option<Held> {
-    let field = |name: &str| Reflect::get(record, &name.into()).ok();
-    if field("version")?.as_f64()? > VERSION {
-        return None;
-    }
-    let wrapping: CryptoKey = field("wrapping")?.dyn_into().ok()?;
-    let nonce: Uint8Array = field("nonce")?.dyn_into().ok()?;
-    let sealed: Uint8Array = field("sealed")?.dyn_into().ok()?;
-    let opened = scope::subtle()?.decrypt_with_object_and_js_u8_array(
-        &AesGcmParams::new_with_u8_array(CIPHER, &nonce),
-        &wrapping,
-        &sealed,
-    );
-    let opened = Uint8Array::new(&JsFuture::from(opened.ok()?).await.ok()?);
-    let mut master = [0; 32];
-    if opened.length() != 32 {
-        return None;
-    }
-    opened.copy_to(&mut master);
-    opened.fill(0, 0, opened.length());
-    let key = ClientKey::from_master(master);
-    master.zeroize();
-    let created_ms = serde_wasm_bindgen::from_value(field("created_ms")?).ok()?;
-    Some(hold(key, created_ms, field("backed_up")?.is_truthy()))
-}
-
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
+#[cfg(test)]
 mod tests {
+    use js_sys::{Reflect, Uint8Array};
+    use wasm_bindgen::JsCast;
     use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::CryptoKey;
 
     use super::*;
 

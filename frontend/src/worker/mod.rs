@@ -3,25 +3,29 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `identity` | makes, keeps and forgets the key |
+//! | `identity`, `wrap` | keep and forget the key |
 //! | `backup` | the key as words and as a file |
-//! | `picture` | files become pixels |
-//! | `run`, `stages` | a job from pixels to results; `follow` hears how compute is getting on |
-//! | `history` | what was analysed before, also on other devices |
+//! | `picture`, `objects` | files become pixels, pixels become ciphertexts and back |
+//! | `begin`, `run`, `stages`, `undo` | a job from pixels to results; `follow` hears how compute is getting on |
+//! | `history`, `delete` | what was analysed before, also on other devices |
 //! | `services`, `http` | storage and compute |
-//! | `book`, `database` | what this browser remembers |
+//! | `book`, `database`, `note` | what this browser remembers, and what storage keeps for it |
 //! | `context`, `stop`, `scope`, `trouble` | what all of them share |
 //!
 //! Nothing is ever logged.
 
 mod backup;
+mod begin;
 mod book;
 mod context;
 mod database;
+mod delete;
 mod follow;
 mod history;
 mod http;
 mod identity;
+mod note;
+mod objects;
 mod picture;
 mod run;
 mod scope;
@@ -29,6 +33,8 @@ mod services;
 mod stages;
 mod stop;
 mod trouble;
+mod undo;
+mod wrap;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -169,7 +175,7 @@ impl Task {
                 let prepared = picture::prepare(&blob, width, height);
                 self.stop.unless(prepared).await?.map(Reply::Prepared)
             }
-            Request::Analyse(analysis) => run::analyse(context, self.ticket, analysis, self.stop)
+            Request::Analyse(analysis) => begin::analyse(context, self.ticket, analysis, self.stop)
                 .await
                 .map(Reply::Summary),
             Request::History => history::history(context, self.ticket, self.stop)
@@ -180,11 +186,11 @@ impl Task {
                 Ok(Reply::Opened(Box::new(opened)))
             }
             Request::CancelEntry { entry } | Request::Delete { entry } => {
-                history::delete(context, entry, self.stop)
+                delete::delete(context, entry, self.stop)
                     .await
                     .map(|()| Reply::Done)
             }
-            Request::DeleteAll => history::delete_all(context, self.stop)
+            Request::DeleteAll => delete::delete_all(context, self.stop)
                 .await
                 .map(|()| Reply::Done),
         }
@@ -296,5 +302,6 @@ fn try_out(key: &ClientKey) -> Result<(), Trouble> {
     }
 }
 
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
+#[cfg(test)]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

@@ -145,7 +145,8 @@ fn gone() -> Trouble {
     trouble::picture("The file cannot be read; perhaps it was moved or changed.")
 }
 
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
+#[cfg(test)]
 mod tests {
     use js_sys::Array;
     use wasm_bindgen_test::wasm_bindgen_test;

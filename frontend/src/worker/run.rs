@@ -1,5 +1,5 @@
-//! A job from its first pixel to its last result: begun, taken up again, stopped, undone. The stages
-//! themselves are in `stages.rs`.
+//! A job from its first pixel to its last result. It begins in `begin.rs`, its stages are in
+//! `stages.rs`, and `undo.rs` undoes it.
 //!
 //! A job is written down before anything is sent, and every step can be repeated: ids are drawn
 //! once, objects that are there already are as good as sent, and compute knows a job again by its
@@ -7,28 +7,17 @@
 //! doing it both.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::rc::Rc;
 
-use darkroom_api::compute::{JOB_IMAGES_MAX, ModelCard};
-use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::ObjectId;
-use wasm_bindgen_futures::spawn_local;
 
-use super::book::{Book, ItemRecord, JobRecord, Record, cut};
+use super::book::{Book, ItemRecord, JobRecord, Record};
 use super::context::Context;
-use super::scope::Lock;
 use super::services::Owned;
-use super::stop::Stop;
 use super::{scope, trouble};
 use crate::protocol::{
-    Analysis, AnalysisEvent, Entry, EntryState, Event, Source, Stage, Summary, Ticket, ToAnalyse,
-    Trouble, TroubleKind,
+    AnalysisEvent, EntryState, Event, Stage, Summary, Ticket, Trouble, TroubleKind,
 };
-
-/// How often, and how far apart, a cancelled job is asked whether it has stopped.
-const WIND_DOWN_TRIES: u32 = 20;
-const WIND_DOWN_MS: u32 = 500;
 
 /// One job under way.
 pub struct Run {
@@ -41,7 +30,7 @@ pub struct Run {
     /// The entries, in the order of the job's items.
     pub(super) records: RefCell<Vec<Record>>,
     /// Whether, when stopped, everything without a result is deleted.
-    undo: Cell<bool>,
+    pub(super) undo: Cell<bool>,
     /// When it was submitted, if in this visit.
     pub(super) submitted_at_ms: Cell<Option<f64>>,
 }
@@ -53,124 +42,8 @@ pub struct Asker {
     pub(super) pictures: Vec<u32>,
 }
 
-/// Runs a model on pictures, for a request of the page.
-///
-/// # Errors
-/// It cannot begin, or it was stopped. A picture that fails is told by an event.
-pub async fn analyse(
-    context: &Rc<Context>,
-    ticket: Ticket,
-    analysis: Analysis,
-    stop: Stop,
-) -> Result<Summary, Trouble> {
-    let services = context.owned(stop.clone())?;
-    let book = context.book()?;
-    if !(1..=JOB_IMAGES_MAX).contains(&analysis.pictures.len()) {
-        return Err(trouble::too_many_pictures(JOB_IMAGES_MAX));
-    }
-    let card = context.public(stop).model(&analysis.model).await?;
-    let known = book.entries().await?;
-    let mut asker = Asker {
-        ticket,
-        pictures: Vec::new(),
-    };
-    let (mut items, mut records) = (Vec::new(), Vec::new());
-    for picture in analysis.pictures {
-        asker.pictures.push(picture.picture);
-        let (item, record) = begin_item(&card, picture, &known)?;
-        items.push(item);
-        records.push(record);
-    }
-    let job = JobRecord {
-        idempotency_key: scope::new_id()?,
-        model: card.id.clone(),
-        job: None,
-        items,
-        cancelled: false,
-    };
-    let run = Rc::new(Run::new(context, services, book, Some(asker), job, records));
-    run.write_down().await?;
-    run.go().await
-}
-
-fn begin_item(
-    card: &ModelCard,
-    picture: ToAnalyse,
-    known: &[Record],
-) -> Result<(ItemRecord, Record), Trouble> {
-    let (image, fresh, pixels) = match picture.source {
-        Source::Fresh(pixels) => (scope::new_id()?, true, Some(pixels)),
-        Source::Stored(image) => {
-            let known = known.iter().find(|record| record.entry.image == image);
-            let known = known.ok_or_else(|| trouble::missing("The picture"))?;
-            let shape = (known.entry.width, known.entry.height);
-            if shape != (card.input.width, card.input.height) {
-                return Err(trouble::frame(card.input.width, card.input.height));
-            }
-            (image, false, known.entry.thumbnail.clone())
-        }
-    };
-    let fits =
-        |p: &crate::protocol::Grey| (p.width, p.height) == (card.input.width, card.input.height);
-    if pixels.as_ref().is_some_and(|pixels| !fits(pixels)) {
-        return Err(trouble::frame(card.input.width, card.input.height));
-    }
-    let entry = Entry {
-        id: scope::new_id()?,
-        image,
-        name: cut(&picture.name),
-        model: card.id.clone(),
-        model_title: cut(&card.title),
-        width: card.input.width,
-        height: card.input.height,
-        created_ms: scope::now_ms(),
-        state: EntryState::Pending(if fresh { Stage::Encrypt } else { Stage::Send }),
-        thumbnail: pixels,
-    };
-    let item = ItemRecord {
-        entry: entry.id,
-        image,
-        fresh,
-        stored: false,
-        over: false,
-        dropped: false,
-    };
-    Ok((item, Record::new(entry)))
-}
-
-/// Goes on with the jobs that an earlier visit left.
-pub async fn resume_all(context: Rc<Context>) {
-    let Ok(book) = context.book() else { return };
-    // A database that fails says so when something is asked of it.
-    for job in book.jobs().await.unwrap_or_default() {
-        resume(&context, job);
-    }
-}
-
-/// Goes on with one job, unless this tab does already.
-pub fn resume(context: &Rc<Context>, job: JobRecord) {
-    let same = |run: &Rc<Run>| {
-        let under_way = run.job.borrow();
-        under_way.idempotency_key == job.idempotency_key
-            || job.job.is_some() && under_way.job == job.job
-    };
-    if context.runs().iter().any(same) {
-        return;
-    }
-    let (Ok(services), Ok(book)) = (context.owned(Stop::new()), context.book()) else {
-        return;
-    };
-    let run = Rc::new(Run::new(context, services, book, None, job, Vec::new()));
-    // Before anything is awaited, so that it is not taken up twice.
-    context.began(run.clone());
-    spawn_local(async move {
-        // Whatever goes wrong stands in the entries.
-        let _ = run.go().await;
-    });
-}
-
 impl Run {
-    fn new(
+    pub(super) fn new(
         context: &Rc<Context>,
         services: Owned,
         book: Book,
@@ -229,7 +102,11 @@ impl Run {
         }
     }
 
-    async fn go(self: &Rc<Self>) -> Result<Summary, Trouble> {
+    /// Does all of it.
+    ///
+    /// # Errors
+    /// It was stopped, or the browser's database fails. Pictures that fail are told apart.
+    pub(super) async fn go(self: &Rc<Self>) -> Result<Summary, Trouble> {
         if !self.context.runs().iter().any(|run| Rc::ptr_eq(run, self)) {
             self.context.began(self.clone());
         }
@@ -317,9 +194,14 @@ impl Run {
             .collect()
     }
 
-    async fn write_down(&self) -> Result<(), Trouble> {
+    /// Writes down what is about to be done.
+    ///
+    /// # Errors
+    /// The browser's database fails, or is full.
+    pub(super) async fn write_down(&self) -> Result<(), Trouble> {
         self.write_job().await?;
-        for record in self.records.borrow().clone() {
+        let records = self.records.borrow().clone();
+        for record in records {
             self.context.save(&self.book, &record).await?;
         }
         Ok(())
@@ -351,7 +233,12 @@ impl Run {
 
     /// Shows that a picture has entered a stage, unless nobody wants it any more.
     pub(super) fn enter(&self, place: usize, stage: Stage, bytes: Option<u64>) {
-        let wanted = self.job.borrow().items.get(place).is_some_and(|i| !i.over && !i.dropped);
+        let wanted = self
+            .job
+            .borrow()
+            .items
+            .get(place)
+            .is_some_and(|i| !i.over && !i.dropped);
         if !wanted || self.services.stop.is_stopped() {
             return;
         }
@@ -418,100 +305,4 @@ impl Run {
             failed: all - done,
         }
     }
-
-    // ---- undoing ----
-
-    fn undo_in_background(self: &Rc<Self>, lock: Option<Lock>) {
-        if !self.undo.get() {
-            return;
-        }
-        let run = self.clone();
-        spawn_local(async move {
-            let lock = match lock {
-                Some(lock) => lock,
-                None => {
-                    let key = run.job.borrow().idempotency_key;
-                    scope::lock(&format!("darkroom-job-{key}")).await
-                }
-            };
-            run.undo(lock).await;
-        });
-    }
-
-    /// Deletes everything of this job that has no result, as soon as compute has let go of it. If
-    /// this fails or is interrupted, the next visit does it.
-    async fn undo(self: &Rc<Self>, _lock: Lock) {
-        self.job.borrow_mut().cancelled = true;
-        let _ = self.write_job().await;
-        let job = self.job.borrow().clone();
-        for item in job.items.iter().filter(|item| !item.over) {
-            let _ = self.context.remove(&self.book, item.entry).await;
-        }
-        let services = self.services.under(self.context.background());
-        if self.delete_unfinished(&services, &job).await.is_ok() {
-            let _ = self.book.remove_job(job.idempotency_key).await;
-        }
-    }
-
-    async fn delete_unfinished(&self, services: &Owned, job: &JobRecord) -> Result<(), Trouble> {
-        if let Some(id) = job.job {
-            services.cancel_job(id).await?;
-            for _ in 0..WIND_DOWN_TRIES {
-                match services.job(id).await {
-                    Ok(now) if !now.state.is_final() => services.stop.sleep(WIND_DOWN_MS).await?,
-                    Ok(_) => break,
-                    Err(trouble) if trouble.kind == TroubleKind::Missing => break,
-                    Err(trouble) => return Err(trouble),
-                }
-            }
-        }
-        let unfinished: Vec<ItemRecord> = job
-            .items
-            .iter()
-            .copied()
-            .filter(|item| !item.over)
-            .collect();
-        delete_items(services, &self.book, &unfinished).await
-    }
-
-    async fn delete_dropped(&self) {
-        let job = self.job.borrow().clone();
-        let dropped: Vec<ItemRecord> = job
-            .items
-            .iter()
-            .copied()
-            .filter(|item| item.dropped && !item.over)
-            .collect();
-        // What cannot be deleted now shows up again in the history and can be deleted there.
-        let _ = delete_items(&self.services, &self.book, &dropped).await;
-    }
-}
-
-/// Deletes results, and the images that were made for them and that no other entry needs.
-pub(super) async fn delete_items(
-    services: &Owned,
-    book: &Book,
-    items: &[ItemRecord],
-) -> Result<(), Trouble> {
-    if items.is_empty() {
-        return Ok(());
-    }
-    let gone: HashSet<ObjectId> = items.iter().map(|item| item.entry).collect();
-    let entries = book.entries().await?;
-    let needed = |image| {
-        entries
-            .iter()
-            .any(|r| r.entry.image == image && !gone.contains(&r.entry.id))
-    };
-    for item in items {
-        services
-            .delete_object(ObjectKind::Result, item.entry)
-            .await?;
-        if item.fresh && !needed(item.image) {
-            services
-                .delete_object(ObjectKind::Image, item.image)
-                .await?;
-        }
-    }
-    Ok(())
 }
