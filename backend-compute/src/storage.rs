@@ -15,6 +15,9 @@ use crate::error::Error;
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How often a call may fail in storage itself before it is given up.
+const STUMBLES_MAX: u32 = 2;
+
 /// Storage.
 #[derive(Debug)]
 pub struct Storage {
@@ -107,19 +110,24 @@ impl Storage {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let (begun, mut pause) = (Instant::now(), self.first_pause);
+        let (begun, mut pause, mut stumbles) = (Instant::now(), self.first_pause, 0);
         loop {
-            let away = match call().await {
+            let error = match call().await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    let problem = away(&error).map_err(Trouble::Refused)?;
-                    tracing::warn!(%error, "storage is away");
-                    problem
-                }
+                Err(error) => error,
             };
-            if begun.elapsed() + pause > self.patience {
-                return Err(Trouble::Away(away));
+            let failure = Failure::from(&error);
+            stumbles += u32::from(matches!(failure, Failure::Stumble(_)));
+            let last = begun.elapsed() + pause > self.patience;
+            match failure {
+                Failure::Refusal(problem) => return Err(Trouble::Refused(problem)),
+                Failure::Stumble(problem) if last || stumbles > STUMBLES_MAX => {
+                    return Err(Trouble::Refused(problem));
+                }
+                Failure::Outage(problem) if last => return Err(Trouble::Away(problem)),
+                Failure::Stumble(_) | Failure::Outage(_) => {}
             }
+            tracing::warn!(%error, "storage failed; trying again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = halt.wait_for(|halt| *halt) => return Err(Trouble::Halted),
@@ -129,25 +137,40 @@ impl Storage {
     }
 }
 
-/// The problem that a job has if storage stays like this; `Err` if trying again is of no use.
-fn away(error: &ClientError) -> Result<Problem, Problem> {
-    let unavailable = || {
-        let detail = "compute could not reach storage for too long; submit the job again later";
-        Problem::new(ProblemType::StorageUnavailable, detail)
-    };
-    match error {
-        ClientError::Problem(problem) => match problem.kind {
-            ProblemType::DiskFull => Ok(problem.clone()),
-            _ if problem.status >= 500 || matches!(problem.status, 408 | 429) => Ok(unavailable()),
-            _ => Err(problem.clone()),
-        },
-        ClientError::TooLarge { max_bytes, .. } => {
-            let detail = format!("compute takes objects of at most {max_bytes} bytes");
-            Err(Problem::new(ProblemType::TooLarge, detail))
+/// What a failed call means.
+#[derive(Debug, Clone, PartialEq)]
+enum Failure {
+    /// Trying again is of no use.
+    Refusal(Problem),
+    /// Storage is there and failed on this object; if that goes on, the object is damaged.
+    Stumble(Problem),
+    /// Storage is not there, or has no room, or too much to do.
+    Outage(Problem),
+}
+
+impl From<&ClientError> for Failure {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::Problem(problem) => match (problem.kind, problem.status) {
+                (ProblemType::DiskFull, _) => Self::Outage(problem.clone()),
+                (_, 408 | 429 | 502..) => Self::Outage(unavailable()),
+                (_, 500..) => Self::Stumble(problem.clone()),
+                _ => Self::Refusal(problem.clone()),
+            },
+            ClientError::TooLarge { max_bytes, .. } => {
+                let detail = format!("compute takes objects of at most {max_bytes} bytes");
+                Self::Refusal(Problem::new(ProblemType::TooLarge, detail))
+            }
+            // Something in between that does not speak for storage, such as a proxy.
+            _ => Self::Outage(unavailable()),
         }
-        // Something in between that does not speak for storage, such as a proxy.
-        _ => Ok(unavailable()),
     }
+}
+
+/// Where storage is and what the network said is for the log alone.
+fn unavailable() -> Problem {
+    let detail = "compute could not reach storage for too long; submit the job again later";
+    Problem::new(ProblemType::StorageUnavailable, detail)
 }
 
 #[cfg(test)]
@@ -157,14 +180,14 @@ mod tests {
     #[test]
     fn what_may_pass_is_told_from_what_stays() {
         for &kind in ProblemType::ALL {
-            let outcome = away(&Problem::new(kind, "").into());
-            match kind.status() {
-                507 => assert_eq!(outcome.unwrap().kind, ProblemType::DiskFull),
-                408 | 429 | 500.. => {
-                    assert_eq!(outcome.unwrap().kind, ProblemType::StorageUnavailable);
-                }
-                _ => assert_eq!(outcome.unwrap_err().kind, kind),
-            }
+            let problem = Problem::new(kind, "");
+            let expected = match kind.status() {
+                507 => Failure::Outage(problem.clone()),
+                408 | 429 | 502.. => Failure::Outage(unavailable()),
+                500.. => Failure::Stumble(problem.clone()),
+                _ => Failure::Refusal(problem.clone()),
+            };
+            assert_eq!(Failure::from(&problem.into()), expected);
         }
     }
 }

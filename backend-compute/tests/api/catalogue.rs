@@ -108,7 +108,7 @@ async fn folders_that_are_no_model_are_refused_with_the_reason() {
         ("Not A Name", "folder's name"),
         ("empty", "model.toml"),
         ("linear", "another folder of this name"),
-        ("outside", "not the name of a file"),
+        ("outside", "not a plain file name"),
         ("short", "2304"),
     ] {
         let found = refused.iter().find(|(name, _)| *name == folder);

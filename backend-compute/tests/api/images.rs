@@ -106,12 +106,12 @@ async fn each_image_fails_with_its_own_problem() {
 async fn objects_that_storage_damaged_are_noticed() {
     let world = World::new().await;
     let (compute, owner) = (world.compute().await, world.owner().await);
-    // What is changed where, in the file behind storage's back.
+    // What is changed where, in the file behind storage's back. Storage itself looks at the header.
     let damages = [
-        (0, b'X', ProblemType::ObjectMalformed),
-        (8, 9, ProblemType::ObjectMalformed),
+        (0, b'X', ProblemType::Internal),
+        (8, 9, ProblemType::Internal),
         (10, 3, ProblemType::KindMismatch),
-        (32, 1, ProblemType::LengthMismatch),
+        (32, 1, ProblemType::Internal),
         (40, 0, ProblemType::DigestMismatch),
         (5000, 1, ProblemType::DigestMismatch),
     ];

@@ -134,7 +134,9 @@ async fn malformed_jobs_are_refused_and_named() {
         );
         assert!(problem.detail.contains(says), "{says}: {problem}");
     }
-    let text = post(&compute, &owner, &good).header("content-type", "text/plain");
+    let text = request(&compute, Method::POST, routes::JOBS)
+        .header("Authorization", owner.compute_token.authorization())
+        .body(good.to_string());
     assert_eq!(problem(text).await.kind, ProblemType::MalformedRequest);
     let broken = post(&compute, &owner, &good).body("{");
     assert_eq!(problem(broken).await.kind, ProblemType::MalformedRequest);
