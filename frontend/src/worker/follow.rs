@@ -85,13 +85,21 @@ async fn read_events(services: &Owned, response: &Response, sender: &Sender) -> 
             told = Told::Something;
             let over = job.state.is_final();
             if sender.unbounded_send(Ok(job)).is_err() || over {
-                drop(reader.cancel());
+                close(&reader);
                 return Told::End;
             }
         }
     }
-    drop(reader.cancel());
+    close(&reader);
     told
+}
+
+fn close(reader: &ReadableStreamDefaultReader) {
+    let closed = JsFuture::from(reader.cancel());
+    spawn_local(async move {
+        // A stream that was aborted cannot be closed any more, and need not be.
+        let _ = closed.await;
+    });
 }
 
 /// The next bytes; none if it ended, broke, fell silent or was stopped.

@@ -293,16 +293,17 @@ impl Run {
         self.records.borrow().get(place).cloned()
     }
 
+    /// How many pictures have a result and how many have failed; dropped ones are neither.
     fn summary(&self) -> Summary {
-        let records = self.records.borrow();
-        let done = records
-            .iter()
-            .filter(|r| matches!(r.entry.state, EntryState::Done { .. }));
-        let done = u32::try_from(done.count()).unwrap_or(u32::MAX);
-        let all = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        Summary {
-            done,
-            failed: all - done,
+        let (job, records) = (self.job.borrow(), self.records.borrow());
+        let mut summary = Summary { done: 0, failed: 0 };
+        for (item, record) in job.items.iter().zip(records.iter()) {
+            if matches!(record.entry.state, EntryState::Done { .. }) {
+                summary.done += 1;
+            } else if item.over {
+                summary.failed += 1;
+            }
         }
+        summary
     }
 }

@@ -309,8 +309,11 @@ impl Run {
         if let Some(slot) = self.records.borrow_mut().get_mut(place) {
             *slot = record.clone();
         }
-        self.context.save(&self.book, &record).await?;
-        self.write_job().await?;
+        // If it cannot be kept in this browser, it is at least shown.
+        if self.context.save(&self.book, &record).await.is_err() {
+            self.context.show(&record.entry);
+        }
+        let _ = self.write_job().await;
         let entry = Box::new(record.entry);
         self.tell(|picture| AnalysisEvent::Done { picture, entry }, place);
         Ok(())
