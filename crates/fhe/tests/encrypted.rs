@@ -12,6 +12,8 @@ use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::{EncryptedImage, EncryptedResult};
 use darkroom_fhe::{Answer, Error};
 use support::{Folder, float_score, weights, white_noise, xray};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn client(number: u128) -> (ClientKey, Randomness) {
     let mut randomness = Randomness::danger_fixed(number);

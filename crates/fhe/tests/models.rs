@@ -8,6 +8,8 @@ use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
 use darkroom_fhe::{Error, Head};
 use support::{Folder, float_score, npy, weights, xray};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 macro_rules! numpy {
     ($name:literal) => {

@@ -9,6 +9,8 @@ use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::{EncryptedImage, EncryptedResult};
 use support::{Folder, weights, xray};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 struct Samples {
     key: ClientKey,

@@ -1,5 +1,5 @@
 //! Models, pictures and NumPy files made by code, the same on every machine.
-#![allow(dead_code)] // every test file takes what it needs
+#![allow(dead_code, clippy::cast_possible_truncation)] // every test file takes what it needs
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
