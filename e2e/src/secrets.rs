@@ -94,25 +94,21 @@ impl Secrets {
         &self.forms
     }
 
-    /// The names of the forms of which a telling part was sent.
+    /// Prepares the search for all of them.
     ///
     /// # Errors
     /// There is too much to look for.
-    pub fn found_in(&self, sent: &[Vec<u8>]) -> Result<BTreeSet<String>> {
+    pub fn search(&self) -> Result<Search> {
         // Any run of twice the telling length holds one of these pieces whole.
         let pieces = self.forms.iter().flat_map(|form| {
             let whole = form.bytes.chunks_exact(form.telling.min(form.bytes.len()));
-            whole.map(move |piece| (form, piece))
+            whole.map(move |piece| (form.name.clone(), piece))
         });
-        let (forms, pieces): (Vec<&Form>, Vec<&[u8]>) = pieces.unzip();
-        let search = AhoCorasick::new(pieces)?;
-        let mut found = BTreeSet::new();
-        for stream in sent {
-            for hit in search.find_overlapping_iter(stream) {
-                found.insert(forms[hit.pattern().as_usize()].name.clone());
-            }
-        }
-        Ok(found)
+        let (names, pieces): (Vec<String>, Vec<&[u8]>) = pieces.unzip();
+        Ok(Search {
+            automaton: AhoCorasick::new(pieces)?,
+            names,
+        })
     }
 
     /// The bytes, and every usual way to write them as text.
@@ -183,6 +179,23 @@ impl Secrets {
     }
 }
 
+/// A search for secrets in every form at once.
+pub struct Search {
+    automaton: AhoCorasick,
+    names: Vec<String>,
+}
+
+impl Search {
+    /// The names of the forms of which a telling part was sent.
+    pub fn found_in(&self, sent: &[Vec<u8>]) -> BTreeSet<String> {
+        let hits = sent
+            .iter()
+            .flat_map(|stream| self.automaton.find_overlapping_iter(stream));
+        hits.map(|hit| self.names[hit.pattern().as_usize()].clone())
+            .collect()
+    }
+}
+
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Form({}, {} bytes)", self.name, self.bytes.len())
@@ -230,12 +243,13 @@ mod tests {
     fn every_form_is_found_whole_and_by_its_half() {
         let secrets = secrets();
         assert!(secrets.forms().len() > 100);
+        let search = secrets.search().unwrap();
         for form in secrets.forms() {
             let mut sent = bytes(3, 1000);
             sent.extend_from_slice(&form.bytes);
             sent.extend(bytes(4, 1000));
             assert!(
-                secrets.found_in(&[sent]).unwrap().contains(&form.name),
+                search.found_in(&[sent]).contains(&form.name),
                 "{}",
                 form.name
             );
@@ -243,7 +257,7 @@ mod tests {
             let part = length / 4..length.min(length * 3 / 4 + telling);
             let half = form.bytes[part].to_vec();
             assert!(
-                secrets.found_in(&[half]).unwrap().contains(&form.name),
+                search.found_in(&[half]).contains(&form.name),
                 "half {}",
                 form.name
             );
@@ -252,13 +266,13 @@ mod tests {
 
     #[test]
     fn base64_is_found_wherever_the_secret_stands_in_the_text() {
-        let secrets = secrets();
+        let search = secrets().search().unwrap();
         for before in 0..7 {
             let mut message = bytes(5, before);
             message.extend(bytes(1, 32));
             message.extend(bytes(6, 20));
             let sent = STANDARD_NO_PAD.encode(&message).into_bytes();
-            let found = secrets.found_in(&[sent]).unwrap();
+            let found = search.found_in(&[sent]);
             assert!(
                 found.iter().any(|name| name.starts_with("master, base64")),
                 "{before}: {found:?}"
@@ -271,7 +285,7 @@ mod tests {
         let noise = bytes(7, 1 << 20);
         let text = hex::encode(bytes(8, 1 << 16)).into_bytes();
         let zeros = vec![0; 1 << 16];
-        let found = secrets().found_in(&[noise, text, zeros]).unwrap();
+        let found = secrets().search().unwrap().found_in(&[noise, text, zeros]);
         assert_eq!(found, BTreeSet::new());
     }
 }
