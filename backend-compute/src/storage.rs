@@ -187,7 +187,7 @@ mod tests {
                 500.. => Failure::Stumble(problem.clone()),
                 _ => Failure::Refusal(problem.clone()),
             };
-            assert_eq!(Failure::from(&problem.into()), expected);
+            assert_eq!(Failure::from(&ClientError::from(problem)), expected);
         }
     }
 }

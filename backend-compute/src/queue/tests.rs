@@ -391,3 +391,24 @@ async fn the_database_is_its_owners_alone_and_durable() {
     let query = sqlx::query_scalar::<_, String>("PRAGMA journal_mode");
     assert_eq!(query.fetch_one(&queue.database.write).await.unwrap(), "wal");
 }
+
+#[tokio::test]
+async fn a_submit_costs_no_more_for_every_finished_job() {
+    let folder = TempDir::new().unwrap();
+    let queue = open(&folder).await;
+    for (sql, index) in [
+        (
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM jobs
+                WHERE state IN ('queued', 'running') AND owner = 'x'",
+            "COVERING INDEX jobs_by_owner_and_state",
+        ),
+        (
+            "EXPLAIN QUERY PLAN DELETE FROM jobs WHERE finished_ms <= 5",
+            "INDEX jobs_by_end",
+        ),
+    ] {
+        let rows = sqlx::query(sql).fetch_all(&queue.database.read).await;
+        let plan: String = sqlx::Row::try_get(&rows.unwrap()[0], "detail").unwrap();
+        assert!(plan.contains(index), "{plan}");
+    }
+}
