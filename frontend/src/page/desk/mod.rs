@@ -168,24 +168,15 @@ impl Desk {
         });
     }
 
-    /// Chooses what needs no warning, so that pictures can be prepared at once.
+    /// Chooses what tells most apart without long computing, so that pictures can be prepared at once.
     fn choose_first(self) {
         let chosen = self.catalogue.with_untracked(|catalogue| {
-            let Loaded::Ready(catalogue) = catalogue else {
-                return None;
-            };
-            let usable = || {
-                catalogue
-                    .models
-                    .iter()
-                    .filter(|card| obstacle(card).is_none())
-            };
-            let plain = usable().find(|card| card.notice.is_none());
+            let Loaded::Ready(catalogue) = catalogue else { return None };
+            let usable = || catalogue.models.iter().filter(|card| obstacle(card).is_none());
             let kept = self.model.get_untracked();
             let kept = kept.and_then(|id| usable().find(|card| card.id == id));
-            kept.or(plain)
-                .or_else(|| usable().next())
-                .map(|card| card.id.clone())
+            let widest = usable().max_by_key(|card| (card.bootstraps == 0, card.classes.len()));
+            kept.or(widest).map(|card| card.id.clone())
         });
         self.model.set(chosen);
         self.prepare_all();

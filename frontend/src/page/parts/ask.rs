@@ -12,7 +12,8 @@ pub fn Ask() -> impl IntoView {
     let open = RwSignal::new(false);
     Effect::new(move || open.set(desk.question.with(Option::is_some)));
     Effect::new(move || {
-        if !open.get() {
+        // Only what is there is taken away: a signal that is set again runs its effects again.
+        if !open.get() && desk.question.with_untracked(Option::is_some) {
             desk.question.set(None);
         }
     });
