@@ -38,3 +38,7 @@ pub mod wire;
 
 pub use answer::{Answer, Head};
 pub use error::Error;
+
+// Where the page does the same work.
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

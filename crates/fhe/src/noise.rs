@@ -80,6 +80,8 @@ pub fn deviations_for(log2_chance: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn failures_of_known_distances() {

@@ -220,6 +220,8 @@ impl std::fmt::Debug for Pixels {
 mod tests {
     use super::*;
     use crate::seed::Randomness;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn random(width: u32, height: u32, opaque: bool) -> Picture {
         let mut rgba = vec![0; 4 * (width * height) as usize];

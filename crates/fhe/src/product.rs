@@ -102,6 +102,8 @@ impl Transform {
 mod tests {
     use super::*;
     use crate::seed::Randomness;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn sums_of_products_are_exact() {

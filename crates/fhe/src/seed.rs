@@ -77,6 +77,8 @@ impl Seeder for Randomness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn fixed_streams_repeat_and_system_streams_do_not() {

@@ -343,6 +343,18 @@ fn the_mend_for_a_tolerance_mends() {
         .load()
         .unwrap();
     assert!(model.layer().scores()[0].log2_failure() <= -40.0);
+    assert!(
+        model.warnings()[0].contains("chance of 2^-4"),
+        "{:?}",
+        model.warnings()
+    );
+    assert!(
+        Folder::linear(3, 2, 2, &[vec![0.5; 6]])
+            .load()
+            .unwrap()
+            .warnings()
+            .is_empty()
+    );
 }
 
 #[test]

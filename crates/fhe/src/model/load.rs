@@ -14,6 +14,9 @@ pub(super) const FORM: &str = "model.toml";
 /// The largest chance of a wrong score that is accepted, as its binary logarithm.
 pub(super) const LOG2_FAILURE_MAX: f64 = -40.0;
 
+/// Above this a model loads with a warning; the models that the project ships stay below.
+const LOG2_FAILURE_WARNED: f64 = -128.0;
+
 /// The most weights of all scores of a model, at full resolution.
 const WEIGHTS_MAX: usize = 1 << 22;
 /// The largest weight and bias.
@@ -64,11 +67,26 @@ pub(super) fn load(
         accuracy: form.accuracy,
         width: form.input.width,
         height: form.input.height,
+        warnings: warnings(&scores),
         layer: Linear::new(&IMAGE, scores),
         result_payload_bytes: EncryptedResult::payload_bytes(&IMAGE, &reading)?,
         reading,
-        warnings: vec![],
     })
+}
+
+fn warnings(scores: &[Score]) -> Vec<String> {
+    let warning = |(index, score): (usize, &Score)| {
+        let chance = score.log2_failure();
+        (chance > LOG2_FAILURE_WARNED).then(|| {
+            format!(
+                "layer 1, score {}: misses its tolerance of {:.1e} with a chance of 2^{chance:.0}; \
+                 a wider tolerance or smaller weights make that rarer",
+                index + 1,
+                score.tolerance(),
+            )
+        })
+    };
+    scores.iter().enumerate().filter_map(warning).collect()
 }
 
 fn check_id(id: &str) -> Result<(), Error> {

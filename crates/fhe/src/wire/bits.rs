@@ -34,7 +34,7 @@ pub(super) fn unpack(bytes: &[u8], count: usize, bits: u32) -> Option<Vec<u64>> 
     for &byte in bytes {
         held |= u128::from(byte) << held_bits;
         held_bits += 8;
-        if held_bits >= bits && values.len() < count {
+        while held_bits >= bits && values.len() < count {
             values.push(u64::try_from(held & u128::from(low(bits))).ok()?);
             held >>= bits;
             held_bits -= bits;
@@ -51,6 +51,8 @@ fn low(bits: u32) -> u64 {
 mod tests {
     use super::*;
     use crate::seed::Randomness;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn what_is_packed_unpacks() {

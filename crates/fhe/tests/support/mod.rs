@@ -9,6 +9,10 @@ use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
 use darkroom_fhe::seed::Randomness;
 
+// Where the page does the same work.
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
 /// A model folder in memory.
 #[derive(Clone)]
 pub struct Folder {
