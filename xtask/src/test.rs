@@ -1,12 +1,14 @@
 //! `cargo xtask test`: everything that CI checks, stage by stage.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use serde_json::Value;
 
-use crate::command::{cargo, run as run_command, seconds};
+use crate::command::{cargo, output, run as run_command, seconds};
 use crate::rules;
 use crate::run::programs;
 use crate::tools::{Browser, Tools, browser};
@@ -124,13 +126,47 @@ fn lint_wasm() -> Result<()> {
     run_command(&mut clippy)
 }
 
+// One selection of packages for all native builds: another one means other features, and building
+// the same crates again. So what is tested is chosen by the names of the tests' targets.
+
 fn unit() -> Result<()> {
-    // One selection of packages for all native builds: another one means other features, and
-    // building the same crates again. So the whole path's tests are built here and run later.
+    build_native()?;
+    let mut test = cargo(["test", "--locked", "--no-fail-fast", "--lib", "--bins"]);
+    for name in test_targets(|package| !["e2e", "frontend"].contains(&package))? {
+        test.args(["--test", &name]);
+    }
+    run_command(test.args(NATIVE))
+}
+
+fn build_native() -> Result<()> {
     let mut build = cargo(["build", "--locked", "--lib", "--bins", "--tests"]);
-    run_command(build.args(NATIVE))?;
-    let mut test = cargo(["test", "--locked", "--no-fail-fast"]);
-    run_command(test.args(NATIVE).args(["--exclude", "e2e"]))
+    run_command(build.args(NATIVE))
+}
+
+/// The names of the integration tests of some members that need no feature of their own.
+fn test_targets(wanted: impl Fn(&str) -> bool) -> Result<BTreeSet<String>> {
+    let metadata = output(&mut cargo([
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+    ]))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let mut names = BTreeSet::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        if !wanted(package["name"].as_str().unwrap_or_default()) {
+            continue;
+        }
+        for target in package["targets"].as_array().into_iter().flatten() {
+            let is_test = target["kind"][0] == "test";
+            let mut needs = target["required-features"].as_array().into_iter().flatten();
+            // The whole path's tests turn the client on for all.
+            if is_test && needs.all(|feature| feature == "client") {
+                names.extend(target["name"].as_str().map(str::to_owned));
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn wasm() -> Result<()> {
@@ -162,9 +198,12 @@ fn e2e() -> Result<()> {
     if !page::folder().join("index.html").is_file() {
         bail!("there is no built page; first: cargo xtask test --only page");
     }
-    let mut build = cargo(["build", "--locked", "--lib", "--bins", "--tests"]);
-    run_command(build.args(NATIVE))?;
-    let mut test = cargo(["test", "--locked", "--no-fail-fast", "-p", "e2e"]);
+    build_native()?;
+    let mut test = cargo(["test", "--locked", "--no-fail-fast"]);
+    for name in test_targets(|package| package == "e2e")? {
+        test.args(["--test", &name]);
+    }
+    test.args(NATIVE);
     for_e2e(&mut test, &browser, true);
     run_command(&mut test)
 }
