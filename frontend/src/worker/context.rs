@@ -1,6 +1,6 @@
 //! What all of the worker's tasks share: the key, the database, the page, the other tabs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use darkroom_api::ids::ObjectId;
@@ -44,6 +44,7 @@ pub struct Context {
     runs: RefCell<Vec<Rc<Run>>>,
     /// Stops what goes on unasked; another one with every key.
     background: RefCell<Stop>,
+    catching_up: Cell<bool>,
 }
 
 impl Context {
@@ -63,6 +64,7 @@ impl Context {
             database,
             runs: RefCell::default(),
             background: RefCell::new(Stop::new()),
+            catching_up: Cell::new(false),
         });
         context.listen();
         context
@@ -118,6 +120,16 @@ impl Context {
     /// The switch of what goes on unasked.
     pub fn background(&self) -> Stop {
         self.background.borrow().clone()
+    }
+
+    /// Says whether the history may be caught up with now: once at a time.
+    pub fn begin_catching_up(&self) -> bool {
+        !self.catching_up.replace(true)
+    }
+
+    /// Notes that catching up is over.
+    pub fn end_catching_up(&self) {
+        self.catching_up.set(false);
     }
 
     /// Writes an entry and shows it, here and in the other tabs.

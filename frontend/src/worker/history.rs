@@ -116,9 +116,15 @@ fn noted(services: &Owned, result: &ObjectInfo) -> Option<Entry> {
 /// Takes up jobs that another device has begun, and reads the newest results that are new here.
 async fn catch_up(context: Rc<Context>) {
     let stop = context.background();
+    if !context.begin_catching_up() {
+        return;
+    }
     // What cannot be had now is had next time.
-    let _ = read_newest(&context, stop.clone()).await;
-    let _ = adopt_jobs(&context, stop).await;
+    let _ = join!(
+        read_newest(&context, stop.clone()),
+        adopt_jobs(&context, stop)
+    );
+    context.end_catching_up();
 }
 
 async fn read_newest(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble> {
@@ -148,7 +154,7 @@ async fn adopt_jobs(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble> {
     let foreign = |job: &&Job| {
         !job.state.is_final()
             && !ours.contains(&job.id)
-            && !job.items.iter().any(|item| known.contains(&item.result))
+            && job.items.iter().any(|item| !known.contains(&item.result))
     };
     let foreign: Vec<&Job> = jobs.iter().filter(foreign).collect();
     if foreign.is_empty() {
@@ -165,7 +171,7 @@ async fn adopt_jobs(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble> {
             .model(&job.model)
             .await
             .ok();
-        adopt(context, &book, job, card.as_ref(), &notes).await?;
+        adopt(context, &book, job, card.as_ref(), &notes, &known).await?;
     }
     Ok(())
 }
@@ -185,9 +191,14 @@ async fn adopt(
     job: &Job,
     card: Option<&ModelCard>,
     notes: &HashMap<ObjectId, Note>,
+    known: &HashSet<ObjectId>,
 ) -> Result<(), Trouble> {
     let mut items = Vec::new();
-    for item in &job.items {
+    for item in job
+        .items
+        .iter()
+        .filter(|item| !known.contains(&item.result))
+    {
         let Some(note) = notes.get(&item.image) else {
             continue;
         };
