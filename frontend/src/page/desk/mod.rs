@@ -171,8 +171,15 @@ impl Desk {
     /// Chooses what tells most apart without long computing, so that pictures can be prepared at once.
     fn choose_first(self) {
         let chosen = self.catalogue.with_untracked(|catalogue| {
-            let Loaded::Ready(catalogue) = catalogue else { return None };
-            let usable = || catalogue.models.iter().filter(|card| obstacle(card).is_none());
+            let Loaded::Ready(catalogue) = catalogue else {
+                return None;
+            };
+            let usable = || {
+                catalogue
+                    .models
+                    .iter()
+                    .filter(|card| obstacle(card).is_none())
+            };
             let kept = self.model.get_untracked();
             let kept = kept.and_then(|id| usable().find(|card| card.id == id));
             let widest = usable().max_by_key(|card| (card.bootstraps == 0, card.classes.len()));

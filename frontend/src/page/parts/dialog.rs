@@ -16,9 +16,14 @@ pub fn Dialog(
     let element = NodeRef::<html::Dialog>::new();
     Effect::new(move || {
         let Some(dialog) = element.get() else { return };
-        if open.get() && !dialog.open() {
-            let _ = dialog.show_modal();
-        } else if !open.get() && dialog.open() {
+        if open.get() {
+            // One frame later its children are there, and the first of them can have the focus.
+            request_animation_frame(move || {
+                if open.try_get_untracked() == Some(true) && !dialog.open() {
+                    let _ = dialog.show_modal();
+                }
+            });
+        } else if dialog.open() {
             dialog.close();
         }
     });

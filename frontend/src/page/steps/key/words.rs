@@ -27,7 +27,12 @@ pub fn read(text: &str) -> Hints {
     let mut faults = Vec::new();
     for (i, word) in words.iter().enumerate() {
         let last = i + 1 == words.len();
-        let begun = last && typing && Language::English.words_by_prefix_iter(word).next().is_some();
+        let begun = last
+            && typing
+            && Language::English
+                .words_by_prefix_iter(word)
+                .next()
+                .is_some();
         if !begun && Language::English.find_word(word).is_none() {
             faults.push(unknown(i + 1, word));
         }
