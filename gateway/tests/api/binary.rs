@@ -155,25 +155,29 @@ fn check_says_what_is_wrong() {
     );
 }
 
+fn is_healthy(address: SocketAddr) -> bool {
+    let check = run(|command| {
+        command
+            .arg("--healthcheck")
+            .env("DARKROOM_LISTEN", address.to_string());
+    });
+    check.status.success()
+}
+
 #[test]
 fn healthcheck_asks_the_one_that_runs() {
     let gateway = Running::start(|_| {});
-    let check = |address: SocketAddr| {
-        run(|command| {
-            command
-                .arg("--healthcheck")
-                .env("DARKROOM_LISTEN", address.to_string());
-        })
-    };
-    assert!(check(gateway.address).status.success());
+    assert!(is_healthy(gateway.address));
     let everywhere = SocketAddr::from(([0, 0, 0, 0], gateway.address.port()));
-    assert!(check(everywhere).status.success());
-    assert!(!check(nobody()).status.success());
+    assert!(is_healthy(everywhere));
+    assert!(!is_healthy(nobody()));
 }
 
 #[test]
 fn sigterm_ends_it_in_good_order() {
     let mut gateway = Running::start(|_| {});
+    // Who answers has its signal handlers in place.
+    assert!(is_healthy(gateway.address));
     let told = Command::new("kill")
         .args(["-TERM", &gateway.child.id().to_string()])
         .status();
