@@ -94,19 +94,20 @@ pub async fn choose_model(page: &Page, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs what is set up and waits until as many results are open.
-pub async fn analyse(page: &Page, results: usize) -> Result<Vec<Shown>> {
+/// Runs what is set up and waits until as many results of that model are open.
+pub async fn analyse(page: &Page, model: &str, results: usize) -> Result<Vec<Shown>> {
     page.wait_for("#analyse:not([disabled])").await?;
     page.click("#analyse").await?;
-    let states =
-        "return [...document.querySelectorAll('[data-test=result]')].map(e => e.dataset.state)";
+    let states = format!(
+        "return [...document.querySelectorAll('[data-test=result][data-model={model}]')].map(e => e.dataset.state)"
+    );
     let over = |value: &Value| {
         let states = value.as_array().into_iter().flatten();
         states
             .filter(|state| matches!(state.as_str(), Some("open" | "failed")))
             .count()
     };
-    page.wait_until("the results", states, |value| over(&value) >= results)
+    page.wait_until("the results", &states, |value| over(&value) >= results)
         .await?;
     shown(page).await
 }
