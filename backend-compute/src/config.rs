@@ -141,8 +141,9 @@ impl Config {
             })?;
             figment = figment.merge(Toml::string(&text));
         }
+        // DARKROOM_SERVER is the command line's own.
         let config: Self = figment
-            .merge(Env::prefixed("DARKROOM_").split("__"))
+            .merge(Env::prefixed("DARKROOM_").ignore(&["server"]).split("__"))
             .extract()?;
         config.check()?;
         Ok(config)

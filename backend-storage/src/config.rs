@@ -160,7 +160,8 @@ impl Config {
         if let Some(file) = file {
             sources = sources.merge(Toml::file_exact(file));
         }
-        let sources = sources.merge(Env::prefixed("DARKROOM_").split("__"));
+        // DARKROOM_SERVER is the command line's own.
+        let sources = sources.merge(Env::prefixed("DARKROOM_").ignore(&["server"]).split("__"));
         let config: Self = sources.extract().map_err(|error| Error::Config {
             detail: error.to_string(),
         })?;

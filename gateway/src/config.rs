@@ -75,7 +75,8 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let environment = Env::prefixed("DARKROOM_").split("__");
+        // DARKROOM_SERVER is the command line's own.
+        let environment = Env::prefixed("DARKROOM_").ignore(&["server"]).split("__");
         Self::extract(&figment.merge(environment))
     }
 

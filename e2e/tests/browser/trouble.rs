@@ -76,7 +76,6 @@ async fn out_of_reach(mut room: Room, page: Page) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the history does not yet show what has only begun"]
 async fn a_window_closed_in_the_middle_goes_on_when_it_is_back() {
     let room = Room::open().await.unwrap();
     let page = room.visit("laptop").await.unwrap();

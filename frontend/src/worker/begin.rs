@@ -30,7 +30,7 @@ pub async fn analyse(
     if !(1..=JOB_IMAGES_MAX).contains(&analysis.pictures.len()) {
         return Err(trouble::too_many_pictures(JOB_IMAGES_MAX));
     }
-    let card = context.public(stop).model(&analysis.model).await?;
+    let card = context.model(&analysis.model, stop).await?;
     let known = book.entries().await?;
     let mut asker = Asker {
         ticket,

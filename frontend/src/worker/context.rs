@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use darkroom_api::ids::ObjectId;
+use darkroom_api::compute::{Catalogue, ModelCard};
+use darkroom_api::ids::{ModelId, ObjectId};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -41,6 +42,8 @@ pub struct Context {
     reach: Reach,
     post: Rc<dyn Fn(FromWorker)>,
     channel: Option<BroadcastChannel>,
+    /// What compute offered when it was last asked.
+    offered: RefCell<Vec<ModelCard>>,
     runs: RefCell<Vec<Rc<Run>>>,
     /// Stops what goes on unasked; another one with every key.
     background: RefCell<Stop>,
@@ -62,6 +65,7 @@ impl Context {
                 .then(|| BroadcastChannel::new(CHANNEL).ok())
                 .flatten(),
             database,
+            offered: RefCell::default(),
             runs: RefCell::default(),
             background: RefCell::new(Stop::new()),
             catching_up: Cell::new(false),
@@ -94,6 +98,29 @@ impl Context {
         Public {
             stop,
             reach: self.reach.clone(),
+        }
+    }
+
+    /// The models that compute offers now.
+    ///
+    /// # Errors
+    /// Compute refuses, or it was stopped.
+    pub async fn catalogue(&self, stop: Stop) -> Result<Catalogue, Trouble> {
+        let catalogue = self.public(stop).catalogue().await?;
+        self.offered.replace(catalogue.models.clone());
+        Ok(catalogue)
+    }
+
+    /// A model as it was last offered, so that a job can begin while compute is away; compute checks
+    /// again what is submitted.
+    ///
+    /// # Errors
+    /// It was never offered, and compute refuses, or it was stopped.
+    pub async fn model(&self, id: &ModelId, stop: Stop) -> Result<ModelCard, Trouble> {
+        let offered = self.offered.borrow().iter().find(|c| c.id == *id).cloned();
+        match offered {
+            Some(card) => Ok(card),
+            None => self.public(stop).model(id).await,
         }
     }
 

@@ -166,11 +166,7 @@ async fn adopt_jobs(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble> {
         .filter_map(|image| Some((image.id, image_note(&services, image)?)))
         .collect();
     for job in foreign {
-        let card = context
-            .public(services.stop.clone())
-            .model(&job.model)
-            .await
-            .ok();
+        let card = context.model(&job.model, services.stop.clone()).await.ok();
         adopt(context, &book, job, card.as_ref(), &notes, &known).await?;
     }
     Ok(())

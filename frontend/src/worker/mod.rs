@@ -162,11 +162,7 @@ impl Task {
                     .await
             }
             Request::Forget => self.forget().await,
-            Request::Catalogue => context
-                .public(self.stop)
-                .catalogue()
-                .await
-                .map(Reply::Catalogue),
+            Request::Catalogue => context.catalogue(self.stop).await.map(Reply::Catalogue),
             Request::Prepare {
                 blob,
                 width,
