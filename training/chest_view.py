@@ -41,7 +41,7 @@ def train(data, out, choose):
     weights, biases = _fit(inputs, labels, penalty)
     one_score = (weights[:, 1:] - weights[:, :1]) / heat, (biases[1:] - biases[:1]) / heat
     card = _card(value, balanced, len(labels), len(np.unique(patients)))
-    folder.write(Path(out) / "chest-view", card, SIZE, pooling, *one_score)
+    folder.write(Path(out) / "chest-view", card, SIZE, pooling, [folder.linear(*one_score)])
 
 
 def _inputs(copies, pooling):

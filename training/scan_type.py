@@ -36,7 +36,8 @@ def train(data, out, choose):
     value = linear.accuracy(scores, truth)
     loss = linear.log_loss(scores, truth)
     print(f"held out: accuracy {value:.4f} on {len(truth)}, log loss {loss:.4f}")
-    folder.write(Path(out) / "scan-type", _card(value, len(truth)), SIZE, pooling, weights, biases)
+    layers = [folder.linear(weights, biases)]
+    folder.write(Path(out) / "scan-type", _card(value, len(truth)), SIZE, pooling, layers)
 
 
 def _inputs(copies, pooling):

@@ -91,7 +91,7 @@ class Folder(unittest.TestCase):
             "accuracy": {"value": 0.5, "images": 2, "data": "two"},
         }
         with tempfile.TemporaryDirectory() as out:
-            folder.write(out, card, 8, 4, np.ones((4, 1)), np.array([0.25]))
+            folder.write(out, card, 8, 4, [folder.linear(np.ones((4, 1)), 0.25)])
             form = tomllib.loads((Path(out) / "model.toml").read_text(encoding="utf-8"))
             weights, bias = np.load(Path(out) / "w.npy"), np.load(Path(out) / "b.npy")
         self.assertEqual((form["title"], form["purpose"]), (card["title"], card["purpose"]))
