@@ -170,6 +170,7 @@ impl Owner {
             key: self.key_id(),
             items,
             grant: grant.grant.clone(),
+            evaluation_key: None,
             idempotency_key: self.draw_id(),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use darkroom_api::compute::{Accuracy, InputCard, ModelCard};
 use darkroom_api::header::{HEADER_BYTES, ParameterSetId};
 use darkroom_api::ids::ModelId;
-use darkroom_fhe::eval::cipher;
+use darkroom_fhe::eval::{Control, cipher};
 use darkroom_fhe::model::Model;
 use darkroom_fhe::wire::EncryptedImage;
 
@@ -34,7 +34,7 @@ pub fn describe(id: ModelId, model: &Model) -> Result<ModelCard, String> {
         licence: model.licence().map(str::to_owned),
         image_bytes: HEADER_BYTES as u64 + EncryptedImage::payload_bytes(width, height),
         result_bytes: HEADER_BYTES as u64 + model.result_payload_bytes(),
-        evaluation_key_bytes: None,
+        evaluation_key: None,
         bootstraps: model.bootstraps(),
         expected_ms: measure(model)?,
     })
@@ -48,7 +48,7 @@ fn measure(model: &Model) -> Result<f64, String> {
     let mut quickest_ms = f64::INFINITY;
     for _ in 0..RUNS {
         let begun = Instant::now();
-        cipher::evaluate(model, &image).map_err(|error| error.to_string())?;
+        cipher::evaluate(model, &image, None, &Control::unattended()).map_err(|error| error.to_string())?;
         quickest_ms = quickest_ms.min(begun.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(quickest_ms)

@@ -21,6 +21,9 @@ pub struct Progress {
     /// How long its stages took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,
+    /// Bootstraps done so far.
+    #[serde(default)]
+    pub bootstraps_done: u64,
 }
 
 impl Progress {
@@ -29,12 +32,14 @@ impl Progress {
         state: State::Queued,
         problem: None,
         timings: None,
+        bootstraps_done: 0,
     };
     /// Begun.
     pub const RUNNING: Self = Self {
         state: State::Running,
         problem: None,
         timings: None,
+        bootstraps_done: 0,
     };
 
     /// Its result is in storage.
@@ -43,6 +48,7 @@ impl Progress {
             state: State::Done,
             problem: None,
             timings: Some(timings),
+            bootstraps_done: 0,
         }
     }
 
@@ -52,6 +58,7 @@ impl Progress {
             state: State::Failed,
             problem: Some(problem),
             timings: None,
+            bootstraps_done: 0,
         }
     }
 }
@@ -190,6 +197,7 @@ fn to_item(item: ItemRef, now: Progress, job: State, problem: Option<&Problem>) 
         state,
         problem: now.problem.or(inherited),
         timings: now.timings,
+        bootstraps_done: now.bootstraps_done,
     }
 }
 

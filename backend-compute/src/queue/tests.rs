@@ -33,6 +33,7 @@ fn job(images: usize) -> SubmitJob {
         key: KeyId([3; 16]),
         items: (0..images).map(item).collect(),
         grant: "a-grant-of-storage".to_owned(),
+        evaluation_key: None,
         idempotency_key: ObjectId(random().unwrap()),
     }
 }

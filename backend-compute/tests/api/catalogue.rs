@@ -32,7 +32,7 @@ async fn a_card_says_what_one_should_know() {
         card.image_bytes,
         72 + EncryptedImage::payload_bytes(128, 128)
     );
-    assert!(card.expected_ms > 0.0 && card.evaluation_key_bytes.is_none());
+    assert!(card.expected_ms > 0.0 && card.evaluation_key.is_none());
 }
 
 #[tokio::test]

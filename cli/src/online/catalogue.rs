@@ -42,8 +42,8 @@ fn print(card: &ModelCard) {
         println!("    right on {value:.1} %{balanced} of {}", accuracy.data);
     }
     let (up, down) = (kilobytes(card.image_bytes), kilobytes(card.result_bytes));
-    let key = match card.evaluation_key_bytes {
-        Some(bytes) => format!("an evaluation key of {}", kilobytes(bytes)),
+    let key = match card.evaluation_key {
+        Some(key) => format!("an evaluation key of {}", kilobytes(key.bytes)),
         None => "no evaluation key".to_owned(),
     };
     let (width, height) = (card.input.width, card.input.height);

@@ -56,12 +56,24 @@ pub struct ModelCard {
     pub image_bytes: u64,
     /// Bytes of one encrypted result, header included.
     pub result_bytes: u64,
-    /// Bytes of the evaluation key that must be there; absent if none is needed.
-    pub evaluation_key_bytes: Option<u64>,
+    /// The evaluation key that a job for it must bring; absent if none is needed.
+    pub evaluation_key: Option<EvaluationKeyCard>,
     /// Programmable bootstraps for one image.
     pub bootstraps: u64,
-    /// What one image is expected to take in compute, measured when the model was loaded.
+    /// What one image alone is expected to take in compute, measured there: a linear model as it is
+    /// loaded, a network by its bootstraps and what a bootstrap took last.
     pub expected_ms: f64,
+}
+
+/// The evaluation key that a model needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EvaluationKeyCard {
+    /// Its parameter set.
+    pub parameters: ParameterSetId,
+    /// The objects that it is stored as.
+    pub parts: u16,
+    /// Bytes of all of them together, headers included.
+    pub bytes: u64,
 }
 
 /// The picture that a model takes.
@@ -100,6 +112,9 @@ pub struct SubmitJob {
     pub items: Vec<ItemRef>,
     /// Storage's grant to read all these images and write all these results.
     pub grant: String,
+    /// The evaluation key, where the model needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_key: Option<EvaluationKeyRef>,
     /// The same key again gives the same job instead of another one.
     pub idempotency_key: ObjectId,
 }
@@ -110,6 +125,28 @@ impl std::fmt::Debug for SubmitJob {
             .field("model", &self.model)
             .field("vault", &self.vault)
             .field("items", &self.items.len())
+            .field("evaluation_key", &self.evaluation_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An evaluation key in storage.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationKeyRef {
+    /// Its parameter set.
+    pub parameters: ParameterSetId,
+    /// Its parts in the order of their index.
+    pub parts: Vec<ObjectId>,
+    /// Storage's grant to read them: one of its own, so that a job of many images fits its grant.
+    pub grant: String,
+}
+
+impl std::fmt::Debug for EvaluationKeyRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvaluationKeyRef")
+            .field("parameters", &self.parameters)
+            .field("parts", &self.parts.len())
             .finish_non_exhaustive()
     }
 }
@@ -185,6 +222,9 @@ pub struct JobItem {
     pub problem: Option<Problem>,
     /// How long its stages took.
     pub timings: Option<Timings>,
+    /// Bootstraps done so far, of those that the model's card tells.
+    #[serde(default)]
+    pub bootstraps_done: u64,
 }
 
 /// How long the stages of one image took in compute, wall time.
@@ -203,4 +243,54 @@ pub struct Timings {
 pub struct JobList {
     /// The jobs.
     pub jobs: Vec<Job>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> SubmitJob {
+        SubmitJob {
+            model: "digits".parse().unwrap(),
+            vault: VaultId([1; 16]),
+            key: KeyId([2; 16]),
+            items: vec![],
+            grant: "granted".to_owned(),
+            evaluation_key: None,
+            idempotency_key: ObjectId([3; 16]),
+        }
+    }
+
+    #[test]
+    fn a_job_without_an_evaluation_key_is_as_it_always_was() {
+        let text = serde_json::to_string(&job()).unwrap();
+        assert!(!text.contains("evaluation_key"), "{text}");
+        assert_eq!(serde_json::from_str::<SubmitJob>(&text).unwrap(), job());
+    }
+
+    #[test]
+    fn grants_are_not_printed() {
+        let key = EvaluationKeyRef {
+            parameters: ParameterSetId(2),
+            parts: vec![ObjectId([4; 16])],
+            grant: "granted".to_owned(),
+        };
+        let job = SubmitJob {
+            evaluation_key: Some(key),
+            ..job()
+        };
+        assert!(!format!("{job:?}").contains("granted"));
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<SubmitJob>(&text).unwrap(), job);
+    }
+
+    #[test]
+    fn images_of_an_older_compute_have_done_no_bootstraps() {
+        let text = format!(
+            r#"{{"image":"{0}","result":"{0}","state":"done","problem":null,"timings":null}}"#,
+            ObjectId([5; 16])
+        );
+        let item: JobItem = serde_json::from_str(&text).unwrap();
+        assert_eq!(item.bootstraps_done, 0);
+    }
 }

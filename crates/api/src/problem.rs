@@ -83,6 +83,15 @@ problems! {
     ForeignKey = "foreign-key", 422, "The image belongs to another key";
     /// The image was encrypted with other parameters than the model takes.
     WrongParameters = "wrong-parameters", 422, "The image was encrypted with other parameters";
+    /// The model needs an evaluation key and the job brings none.
+    EvaluationKeyNeeded = "evaluation-key-needed", 422, "The model needs an evaluation key";
+    /// A part of the evaluation key is not in storage, or the grant does not cover it.
+    EvaluationKeyMissing = "evaluation-key-missing", 422, "A part of the evaluation key is missing";
+    /// A part of the evaluation key is not what its header says, or not a part at all.
+    EvaluationKeyDamaged = "evaluation-key-damaged", 422, "The evaluation key is damaged";
+    /// The evaluation key belongs to another key than the job names, or its parameters are other than
+    /// the model takes.
+    EvaluationKeyForeign = "evaluation-key-foreign", 422, "The evaluation key does not fit";
     /// Too many jobs of this owner wait or run.
     TooManyJobs = "too-many-jobs", 429, "Too many jobs at once";
     /// The vault keeps as many objects as it may.

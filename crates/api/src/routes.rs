@@ -15,6 +15,8 @@ pub const GATEWAY_COMPUTE: &str = "/api/compute";
 pub const HEALTH: &str = "/healthz";
 /// Every service: it can do its work now.
 pub const READY: &str = "/readyz";
+/// Compute: figures for whoever runs it, in Prometheus' text form.
+pub const METRICS: &str = "/metrics";
 
 /// Storage: `PUT` opens, `GET` describes, `DELETE` deletes the vault and all in it.
 pub const VAULT: &str = "/v1/vaults/{vault}";

@@ -45,7 +45,7 @@ async fn times(darkroom: &Darkroom) -> Result<()> {
         owner.encrypt(&pixels)?.len() as f64,
         "bytes",
     );
-    let key_bytes = card.evaluation_key_bytes.unwrap_or(0);
+    let key_bytes = card.evaluation_key.map_or(0, |key| key.bytes);
     report(
         "evaluation key of a linear model",
         key_bytes as f64,

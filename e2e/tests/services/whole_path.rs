@@ -23,7 +23,7 @@ async fn every_shipped_model_answers_as_its_clear_twin() {
             .unwrap();
         assert!(catalogue.models.contains(&card));
         assert_eq!(card.digest, model.digest());
-        assert_eq!(card.evaluation_key_bytes, None);
+        assert_eq!(card.evaluation_key, None);
         let (width, height) = model.input();
         assert_eq!((card.input.width, card.input.height), (width, height));
 

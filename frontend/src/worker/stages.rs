@@ -152,6 +152,7 @@ impl Run {
             key: self.services.held.id(),
             items,
             grant,
+            evaluation_key: None,
             idempotency_key: self.job.borrow().idempotency_key,
         };
         let job = match self.services.submit(&submit).await {

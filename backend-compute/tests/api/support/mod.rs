@@ -204,6 +204,7 @@ impl Owner {
             key: self.key,
             items,
             grant,
+            evaluation_key: None,
             idempotency_key: ObjectId(random()),
         }
     }

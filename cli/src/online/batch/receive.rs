@@ -68,6 +68,7 @@ impl Batch<'_> {
             grant: grant
                 .map_err(Error::service("asking storage for a grant"))?
                 .grant,
+            evaluation_key: None,
             idempotency_key: self.idempotency_key,
         };
         let owner = &session.compute_token;

@@ -237,7 +237,7 @@ impl Desk {
 
 /// Why a model cannot be run from this page; nothing if it can.
 pub fn obstacle(card: &ModelCard) -> Option<&'static str> {
-    if card.evaluation_key_bytes.is_some() {
+    if card.evaluation_key.is_some() {
         Some("It needs the large key, which this page cannot make yet.")
     } else if darkroom_fhe::params::ParameterSet::by_id(card.parameters.0).is_none() {
         Some("It needs newer encryption than this page knows. Load the page again.")

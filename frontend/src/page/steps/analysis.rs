@@ -148,9 +148,9 @@ fn accuracy_line(accuracy: &Accuracy) -> String {
 
 /// What a picture costs: bytes, time, keys.
 fn cost_line(card: &ModelCard) -> String {
-    let key = card.evaluation_key_bytes.map_or_else(
+    let key = card.evaluation_key.map_or_else(
         || "no large key".to_owned(),
-        |bytes| format!("large key of {}, sent once", format::bytes(bytes)),
+        |key| format!("large key of {}, sent once", format::bytes(key.bytes)),
     );
     format!(
         "{} up, {} down a picture; {} of computing; {key}.",
