@@ -29,7 +29,8 @@ class Recipe:
     score_noise: float = 0.15
     smooth: float = 0.0  # penalty on the functions' slopes
     decay: float = 0.0  # of the first layer's weights
-    plain: float = 0.3  # share of the images that are taken as they are
+    plain: float = 0.4  # share of the images that are taken as they are
+    ending: float = 0.15  # share of the epochs, the last, that take all images as they are
     taught: float = 0.0  # share of the teacher's opinion in the loss
     heat: float = 2.0  # temperature at which opinions are compared
     keep: float = 0.999  # of the running mean of the parameters, a step
@@ -38,32 +39,32 @@ class Recipe:
 
 def initial(recipe, inputs, outputs, size):
     """Parameters to start from; `size` is the root mean square of an input."""
-    keys = iter(jax.random.split(jax.random.PRNGKey(recipe.seed), 2 + len(recipe.units)))
+    rng = np.random.default_rng(recipe.seed)
     first, features = recipe.units[0], 2 * recipe.harmonics
     scale = recipe.spread / (size * np.sqrt(inputs))
     fading = 1 / (1 + np.arange(features) // 2)
     lookups = []
     for before, after in zip(recipe.units, (*recipe.units[1:], outputs)):
         reach = 0.1 if after == outputs else 0.5 / np.sqrt(before)
-        shape = before, features, after
-        coefficients = jax.random.normal(next(keys), shape) * reach * fading[:, None]
-        lookups.append({"coefficients": coefficients, "bias": jnp.zeros(after)})
-    return {
-        "weights": jax.random.normal(next(keys), (inputs, first)) * scale,
-        "bias": jax.random.uniform(next(keys), (first,), minval=-0.5, maxval=0.5),
+        coefficients = rng.normal(0, reach, (before, features, after)) * fading[:, None]
+        lookups.append({"coefficients": coefficients, "bias": np.zeros(after)})
+    parameters = {
+        "weights": rng.normal(0, scale, (inputs, first)),
+        "bias": rng.uniform(-0.5, 0.5, first),
         "lookups": lookups,
     }
+    return jax.tree.map(np.float32, parameters)
 
 
 def harmonics(z, count):
-    """(n, units) to (n, units, 2 count): sin and cos of odd multiples of pi z / 2 in turn."""
+    """(n, units) to (n, 2 count * units): sin and cos of odd multiples of pi z / 2 in turn."""
     sin, cos = jnp.sin(jnp.pi / 2 * z), jnp.cos(jnp.pi / 2 * z)
     sin_2, cos_2 = 2 * sin * cos, 1 - 2 * sin * sin
     out = [sin, cos]
     for _ in range(count - 1):
         sin, cos = sin * cos_2 + cos * sin_2, cos * cos_2 - sin * sin_2
         out += [sin, cos]
-    return jnp.stack(out, -1)
+    return jnp.concatenate(out, -1)
 
 
 def scores(parameters, inputs, key=None, noise=0.0):
@@ -73,9 +74,9 @@ def scores(parameters, inputs, key=None, noise=0.0):
         if key is not None:
             key, draw = jax.random.split(key)
             values = values + noise * jax.random.normal(draw, values.shape)
-        units, features, outputs = lookup["coefficients"].shape
-        seen = harmonics(values, features // 2).reshape(-1, units * features)
-        values = seen @ lookup["coefficients"].reshape(-1, outputs) + lookup["bias"]
+        _, features, outputs = lookup["coefficients"].shape
+        matrix = lookup["coefficients"].transpose(1, 0, 2).reshape(-1, outputs)
+        values = harmonics(values, features // 2) @ matrix + lookup["bias"]
     return values
 
 
@@ -108,27 +109,35 @@ def train(recipe, copies, plain, labels, outputs, opinions=None, share=None, rep
     state = optimiser.init(parameters)
     share = np.ones(n, np.float32) if share is None else (share / share.mean()).astype(np.float32)
     rng, key = np.random.default_rng(recipe.seed), jax.random.PRNGKey(recipe.seed + 1)
+    ending = (1 - recipe.ending) * recipe.epochs
     for epoch in range(recipe.epochs):
         order, copy = rng.permutation(n), (epoch + 5 * recipe.seed) % len(copies)
         for call in range(calls):
             part = order[call * recipe.batch * STEPS :][: recipe.batch * STEPS]
-            batch = _batch(recipe, rng, part, copy, copies, plain, labels, opinions, share)
+            untouched = rng.random(len(part)) < (1 if epoch >= ending else recipe.plain)
+            batch = _batch(recipe, part, untouched, copies[copy], plain, labels, share)
+            if opinions is not None:
+                batch["opinions"] = _chunked(recipe, _mixed(part, untouched, opinions[copy], opinions[-1]))
             key, draw = jax.random.split(key)
             parameters, mean, state, loss = run(parameters, mean, state, batch, draw)
         report(epoch, float(loss), mean)
     return jax.tree.map(np.asarray, mean)
 
 
-def _batch(recipe, rng, part, copy, copies, plain, labels, opinions, share):
-    pixels = copies[copy][part]
-    untouched = rng.random(len(part)) < recipe.plain
-    pixels[untouched] = plain[part[untouched]]
-    batch = {"pixels": pixels, "labels": labels[part].astype(np.int32), "share": share[part]}
-    if opinions is not None:
-        taught = opinions[copy][part]
-        taught[untouched] = opinions[-1][part[untouched]]
-        batch["opinions"] = taught
-    return {k: v.reshape(STEPS, recipe.batch, *v.shape[1:]) for k, v in batch.items()}
+def _batch(recipe, part, untouched, copy, plain, labels, share):
+    arrays = {"pixels": _mixed(part, untouched, copy, plain), "labels": labels[part], "share": share[part]}
+    return {name: _chunked(recipe, array) for name, array in arrays.items()}
+
+
+def _mixed(part, untouched, varied, plain):
+    """Rows of `varied`, but of `plain` where untouched."""
+    out = varied[part]
+    out[untouched] = plain[part[untouched]]
+    return out
+
+
+def _chunked(recipe, array):
+    return array.reshape(STEPS, recipe.batch, *array.shape[1:])
 
 
 def _runner(recipe, optimiser, outputs):
