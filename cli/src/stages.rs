@@ -78,7 +78,7 @@ pub fn evaluate(model: &Model, what: &str, object: &[u8]) -> Result<Vec<u8>, Err
     let (header, payload) = open(what, object, ObjectKind::Image)?;
     let unusable = |source| payload_error(what, source);
     let image = EncryptedImage::from_payload(header.parameters.0, payload).map_err(unusable)?;
-    let result = eval::cipher::evaluate(model, &image).map_err(unusable)?;
+    let result = eval::cipher::evaluate(model, &image, None, &eval::Control::unattended()).map_err(unusable)?;
     let parameters = ParameterSetId(result.parameters());
     Ok(header::seal(
         ObjectKind::Result,

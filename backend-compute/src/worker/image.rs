@@ -8,7 +8,7 @@ use darkroom_api::compute::Timings;
 use darkroom_api::header::{self, HeaderError, ObjectKind};
 use darkroom_api::ids::KeyId;
 use darkroom_api::problem::{Problem, ProblemType};
-use darkroom_fhe::eval::cipher;
+use darkroom_fhe::eval::{Control, cipher};
 use darkroom_fhe::wire::EncryptedImage;
 use tokio::sync::watch;
 
@@ -126,7 +126,7 @@ fn evaluate(model: &Loaded, key: KeyId, object: &[u8]) -> Result<Bytes, Problem>
         );
         return Err(Problem::new(ProblemType::ImageShape, detail));
     }
-    let result = cipher::evaluate(&model.model, &image).map_err(|error| {
+    let result = cipher::evaluate(&model.model, &image, None, &Control::unattended()).map_err(|error| {
         tracing::error!(%error, model = %model.card.id, "the evaluation failed");
         Problem::new(
             ProblemType::Internal,

@@ -8,7 +8,7 @@
 mod support;
 
 use cpu_time::ThreadTime;
-use darkroom_fhe::eval::{cipher, clear};
+use darkroom_fhe::eval::{Control, cipher, clear};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::{EncryptedImage, EncryptedResult};
@@ -38,14 +38,21 @@ fn main() {
     report("encryption", encrypt, "ms cpu");
     let payload = key.encrypt_image(&pixels, &mut r).unwrap().to_payload();
     let image = EncryptedImage::from_payload(1, &payload).unwrap();
-    let evaluate = median_ms(|| drop(cipher::evaluate(&model, &image).unwrap()));
+    let evaluate =
+        median_ms(|| drop(cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap()));
     report("evaluation", evaluate, "ms cpu");
     let server = median_ms(|| {
         let image = EncryptedImage::from_payload(1, &payload).unwrap();
-        drop(cipher::evaluate(&model, &image).unwrap().to_payload());
+        drop(
+            cipher::evaluate(&model, &image, None, &Control::unattended())
+                .unwrap()
+                .to_payload(),
+        );
     });
     report("server, payload to payload", server, "ms cpu");
-    let result = cipher::evaluate(&model, &image).unwrap().to_payload();
+    let result = cipher::evaluate(&model, &image, None, &Control::unattended())
+        .unwrap()
+        .to_payload();
     let decrypt = median_ms(|| {
         let result = EncryptedResult::from_payload(1, &result).unwrap();
         drop(key.decrypt_result(&result).unwrap());
@@ -69,7 +76,7 @@ fn errors(
         let pixels = xray(128, 128, number);
         let exact = float_score(weights, BIAS, 255.0, &pixels);
         let image = key.encrypt_image(&pixels, r).unwrap();
-        let result = cipher::evaluate(model, &image).unwrap();
+        let result = cipher::evaluate(model, &image, None, &Control::unattended()).unwrap();
         let error = key.decrypt_result(&result).unwrap().scores[0] - exact;
         worst = worst.max(error.abs());
         squares += error * error;

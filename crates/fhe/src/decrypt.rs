@@ -8,6 +8,7 @@ use tfhe::core_crypto::prelude::{
 
 use crate::keys::SecretKey;
 use crate::mask::Masks;
+use crate::params::PIXELS;
 use crate::picture::Pixels;
 use crate::wire::{EncryptedImage, EncryptedResult};
 use crate::{Answer, Error};
@@ -30,8 +31,8 @@ pub(crate) fn image(key: &SecretKey, image: &EncryptedImage) -> Result<Pixels, E
         glwe.get_mut_body().as_mut()[..bodies.len()].copy_from_slice(bodies);
         decrypt_glwe_ciphertext(&key.glwe, &glwe, &mut plain);
         for element in &plain.as_ref()[..bodies.len()] {
-            let half = 1 << (set.pixel_scale_log2 - 1);
-            let pixel = element.wrapping_add(half) >> set.pixel_scale_log2;
+            let half = 1 << (PIXELS.scale_log2 - 1);
+            let pixel = element.wrapping_add(half) >> PIXELS.scale_log2;
             pixels.push(u8::try_from(pixel).map_err(|_| Error::ForeignKey)?);
         }
     }

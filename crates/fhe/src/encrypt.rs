@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 use crate::Error;
 use crate::keys::SecretKey;
 use crate::mask::compression_seed;
+use crate::params::PIXELS;
 use crate::picture::Pixels;
 use crate::seed::Randomness;
 use crate::wire::{EncryptedImage, shape_allowed};
@@ -44,7 +45,7 @@ pub(crate) fn image(
     );
     let mut plain = vec![0; count * set.polynomial_size];
     for (element, pixel) in plain.iter_mut().zip(pixels.as_bytes()) {
-        *element = u64::from(*pixel) << set.pixel_scale_log2;
+        *element = u64::from(*pixel) << PIXELS.scale_log2;
     }
     let mut plain = PlaintextList::from_container(plain);
     let noise = DynamicDistribution::new_t_uniform(set.noise_bound_log2);

@@ -10,6 +10,12 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         reason: String,
     },
+    /// A set of pictures and labels cannot be used.
+    #[error("the pictures and labels cannot be used: {reason}")]
+    Data {
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// A model cannot be used.
     #[error("{place}: {reason}; {mend}")]
     Model {
@@ -41,21 +47,50 @@ pub enum Error {
         /// The number found.
         found: u32,
     },
-    /// The ciphertext has other parameters than it should.
-    #[error("the ciphertext has parameter set {found}, expected {expected}")]
+    /// A ciphertext or an evaluation key has other parameters than it should.
+    #[error("it has parameter set {found}, expected {expected}")]
     WrongParameters {
         /// The number expected.
         expected: u32,
         /// The number found.
         found: u32,
     },
+    /// The model needs an evaluation key.
+    #[error("the model needs an evaluation key of parameter set {parameters}")]
+    EvaluationKeyMissing {
+        /// The number of the parameter set that the key must have.
+        parameters: u32,
+    },
+    /// An evaluation key is not whole.
+    #[error("the evaluation key lacks its parts {missing:?}")]
+    KeyPartsMissing {
+        /// The indices of the parts that were not added.
+        missing: Vec<u16>,
+    },
+    /// A part of an evaluation key was added before.
+    #[error("part {index} of the evaluation key was added twice")]
+    KeyPartTwice {
+        /// Its index.
+        index: u16,
+    },
+    /// There is no such part.
+    #[error("there is no part {index} of an evaluation key of {parts} parts")]
+    NoSuchKeyPart {
+        /// The index asked for.
+        index: u16,
+        /// How many parts there are.
+        parts: u16,
+    },
+    /// Somebody called it off.
+    #[error("it was called off")]
+    Cancelled,
     /// The image belongs to another key.
     #[error("the image was encrypted under another key, or damaged")]
     ForeignKey,
     /// Bytes are not the payload that they should be.
     #[error("the {what} is malformed: {reason}")]
     Payload {
-        /// Encrypted image or encrypted result.
+        /// Encrypted image, encrypted result or part of an evaluation key.
         what: &'static str,
         /// What is wrong.
         reason: String,

@@ -26,18 +26,22 @@ mod error;
 pub mod eval;
 #[cfg(feature = "client")]
 pub mod keys;
+mod labelled;
 mod mask;
 pub mod model;
 pub mod noise;
 mod npy;
+mod npz;
 pub mod params;
 pub mod picture;
 mod product;
 pub mod seed;
+mod stream;
 pub mod wire;
 
 pub use answer::{Answer, Head};
 pub use error::Error;
+pub use labelled::Labelled;
 
 // Where the page does the same work.
 #[cfg(all(test, target_arch = "wasm32"))]

@@ -55,6 +55,29 @@ impl<'a> Npy<'a> {
         })
     }
 
+    /// All numbers, the last axis fastest; integers of any width, in either byte order.
+    pub(crate) fn into_i64(self) -> Result<Vec<i64>, String> {
+        let dtype = self.file.dtype();
+        let found = dtype.descr();
+        let signed = found.contains('i');
+        let read = match (dtype.num_bytes(), signed) {
+            (Some(1), false) => self.read::<u8>(1).map(widened),
+            (Some(1), true) => self.read::<i8>(1).map(widened),
+            (Some(2), false) => self.read::<u16>(2).map(widened),
+            (Some(2), true) => self.read::<i16>(2).map(widened),
+            (Some(4), false) => self.read::<u32>(4).map(widened),
+            (Some(4), true) => self.read::<i32>(4).map(widened),
+            (Some(8), true) => self.read::<i64>(8),
+            (Some(8), false) => self.read::<u64>(8).and_then(|values| {
+                let narrow = |&value: &u64| i64::try_from(value);
+                let values: Result<Vec<i64>, _> = values.iter().map(narrow).collect();
+                values.map_err(|_| Some("a number above 2^63".to_owned()))
+            }),
+            _ => Err(None),
+        };
+        read.map_err(|error| error.unwrap_or(format!("an array of type {found}, not of integers")))
+    }
+
     /// Reads the numbers; `Err(None)` if the array is of another type.
     fn read<T: npyz::Deserialize + Copy>(self, bytes: usize) -> Result<Vec<T>, Option<String>> {
         let (shape, order) = (self.shape, self.file.order());
@@ -73,6 +96,10 @@ impl<'a> Npy<'a> {
             Order::Fortran => last_axis_fastest(&numbers, &shape),
         })
     }
+}
+
+fn widened<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
+    values.into_iter().map(Into::into).collect()
 }
 
 /// Turns an array whose first axis is fastest.

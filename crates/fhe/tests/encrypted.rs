@@ -3,7 +3,7 @@
 
 mod support;
 
-use darkroom_fhe::eval::{cipher, clear};
+use darkroom_fhe::eval::{Control, cipher, clear};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::noise::deviations_for;
@@ -25,7 +25,9 @@ fn client(number: u128) -> (ClientKey, Randomness) {
 fn roundtrip(key: &ClientKey, r: &mut Randomness, model: &Model, pixels: &Pixels) -> Answer {
     let image = key.encrypt_image(pixels, r).unwrap().to_payload();
     let image = EncryptedImage::from_payload(model.parameters(), &image).unwrap();
-    let result = cipher::evaluate(model, &image).unwrap().to_payload();
+    let result = cipher::evaluate(model, &image, None, &Control::unattended())
+        .unwrap()
+        .to_payload();
     assert_eq!(result.len() as u64, model.result_payload_bytes());
     let result = EncryptedResult::from_payload(model.parameters(), &result).unwrap();
     key.decrypt_result(&result).unwrap()
@@ -115,7 +117,7 @@ fn another_key_reads_nothing_and_breaks_nothing() {
     // Scores read with another key lie anywhere in the range of 40: near ones are rare.
     let near = (0..20).filter(|_| {
         let image = key.encrypt_image(&pixels, &mut r).unwrap();
-        let result = cipher::evaluate(&model, &image).unwrap();
+        let result = cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap();
         let score = other.decrypt_result(&result).unwrap().scores[0];
         assert!(score.abs() < 25.0, "{score}");
         (score - expected).abs() < 0.5
@@ -136,7 +138,11 @@ fn the_same_randomness_gives_the_same_bytes_and_other_gives_others() {
     key.encrypt_image(&pixels, &mut r).unwrap();
     let second = key.encrypt_image(&pixels, &mut r).unwrap();
     assert_ne!(first.to_payload(), second.to_payload());
-    let result = |image| cipher::evaluate(&model, image).unwrap().to_payload();
+    let result = |image| {
+        cipher::evaluate(&model, image, None, &Control::unattended())
+            .unwrap()
+            .to_payload()
+    };
     assert_eq!(
         result(&first),
         result(&first),
@@ -180,7 +186,10 @@ fn images_of_other_shapes_are_refused() {
     let pixels = xray(16, 32, 1);
     assert_eq!(clear::evaluate(&model, &pixels).unwrap_err(), expected);
     let image = key.encrypt_image(&pixels, &mut r).unwrap();
-    assert_eq!(cipher::evaluate(&model, &image).unwrap_err(), expected);
+    assert_eq!(
+        cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap_err(),
+        expected
+    );
     let large = Pixels::new(8192, 1, vec![0; 8192]).unwrap();
     let error = key.encrypt_image(&large, &mut r).unwrap_err();
     assert!(error.to_string().contains("8192x1"), "{error}");

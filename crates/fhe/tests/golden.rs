@@ -5,7 +5,7 @@
 
 mod support;
 
-use darkroom_fhe::eval::{cipher, clear};
+use darkroom_fhe::eval::{Control, cipher, clear};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::{Picture, Pixels};
@@ -114,7 +114,7 @@ fn the_whole_way() {
         "10285ddef52c9483ecd7e52df9fe3aacf751193d15b9dafcabfdeca412d8991f"
     );
     assert_eq!(key.decrypt_image(&image).unwrap(), pixels);
-    let result = cipher::evaluate(&model, &image).unwrap();
+    let result = cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap();
     assert_eq!(
         sha256(&result.to_payload()),
         "542735bd9e33d9a7f0e289ebde74ffa68abaa76e501db6e99ad27733bb1dfdd7"

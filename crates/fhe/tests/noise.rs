@@ -3,7 +3,7 @@
 
 mod support;
 
-use darkroom_fhe::eval::{cipher, clear};
+use darkroom_fhe::eval::{Control, cipher, clear};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::noise::{Noise, fresh_variance};
 use darkroom_fhe::params::IMAGE;
@@ -25,7 +25,9 @@ fn measured(weights: &[f64], side: u32, more: &str, samples: u128) -> (f64, f64)
         let pixels = white_noise(side, side, number);
         let image = key.encrypt_image(&pixels, &mut r).unwrap();
         let found = key
-            .decrypt_result(&cipher::evaluate(&model, &image).unwrap())
+            .decrypt_result(
+                &cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap(),
+            )
             .unwrap();
         let exact = clear::evaluate(&model, &pixels).unwrap();
         squares += (found.scores[0] - exact.scores[0]).powi(2);

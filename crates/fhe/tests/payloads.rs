@@ -4,7 +4,7 @@
 mod support;
 
 use darkroom_fhe::Error;
-use darkroom_fhe::eval::cipher;
+use darkroom_fhe::eval::{Control, cipher};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::{EncryptedImage, EncryptedResult};
@@ -25,7 +25,7 @@ fn samples() -> Samples {
         .load()
         .unwrap();
     let image = key.encrypt_image(&xray(20, 10, 1), &mut r).unwrap();
-    let result = cipher::evaluate(&model, &image).unwrap();
+    let result = cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap();
     Samples {
         key,
         image: image.to_payload(),
@@ -55,7 +55,7 @@ fn payloads_round_trip_to_the_byte() {
 #[test]
 fn unknown_parameters_are_named() {
     let s = samples();
-    for found in [0, 2, u32::MAX] {
+    for found in [0, 3, u32::MAX] {
         let expected = Error::UnknownParameters { found };
         assert_eq!(
             EncryptedImage::from_payload(found, &s.image).unwrap_err(),
@@ -245,7 +245,7 @@ fn write_samples() {
     weights[100] = -255.0 / 100.0 * 0.25;
     let model = Folder::linear(16, 12, 2, &[weights]).load().unwrap();
     let image = key.encrypt_image(&pixels, &mut r).unwrap();
-    let result = cipher::evaluate(&model, &image).unwrap();
+    let result = cipher::evaluate(&model, &image, None, &Control::unattended()).unwrap();
     std::fs::write("tests/data/image-v1.bin", image.to_payload()).unwrap();
     std::fs::write("tests/data/result-v1.bin", result.to_payload()).unwrap();
 }

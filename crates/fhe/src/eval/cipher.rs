@@ -1,43 +1,48 @@
 //! On ciphertexts: what compute does.
 
-use super::{Evaluator, run};
+use super::control::Progress;
+use super::{Control, EvaluationKey, Evaluator, lookup, run};
 use crate::Error;
 use crate::mask::Masks;
-use crate::model::{Linear, Model, Score};
+use crate::model::{Linear, Lookup, Model, Score};
 use crate::params::ParameterSet;
 use crate::product::{Residues, Transform};
 use crate::wire::{EncryptedImage, EncryptedResult};
 
 /// Evaluates encrypted images.
-#[derive(Clone, Copy)]
-pub struct Cipher {
+pub struct Cipher<'a> {
     transform: Transform,
+    key: Option<&'a EvaluationKey>,
+    progress: Progress<'a>,
 }
 
-impl Cipher {
-    /// An evaluator.
+impl<'a> Cipher<'a> {
+    /// An evaluator. Linear models need no key.
     ///
     /// # Errors
     /// [`Error::Internal`].
-    pub fn new() -> Result<Self, Error> {
-        let transform = Transform::new()?;
-        Ok(Self { transform })
+    pub fn new(key: Option<&'a EvaluationKey>, control: &'a Control<'a>) -> Result<Self, Error> {
+        Ok(Self {
+            transform: Transform::new()?,
+            key,
+            progress: Progress::new(control),
+        })
     }
 }
 
-impl std::fmt::Debug for Cipher {
+impl std::fmt::Debug for Cipher<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Cipher")
     }
 }
 
-/// An LWE ciphertext under the bits of the GLWE key: mask elements, then the body.
+/// An LWE ciphertext under the bits of a GLWE key: 2048 mask elements, then the body.
 #[derive(Debug, Clone)]
-pub struct Sample(Vec<u64>);
+pub struct Sample(pub(super) Vec<u64>);
 
-impl Evaluator for Cipher {
+impl Evaluator for Cipher<'_> {
     type Image = EncryptedImage;
-    type Score = Sample;
+    type Value = Sample;
 
     fn shape(image: &EncryptedImage) -> (u32, u32) {
         (image.width(), image.height())
@@ -55,6 +60,7 @@ impl Evaluator for Cipher {
         let mut mask = Residues::zero();
         let mut sums = vec![Residues::zero(); layer.scores().len()];
         for glwe in 0..layer.parameters().glwes(image.bodies.len()) {
+            self.progress.check()?;
             self.transform.forward(masks.next(), &mut mask);
             for (sum, score) in sums.iter_mut().zip(layer.scores()) {
                 let factor = score.factors.get(glwe);
@@ -67,9 +73,27 @@ impl Evaluator for Cipher {
         Ok(scores
             .map(|(sum, score)| {
                 self.transform.inverse(sum, &mut product);
-                extract(&product, body(score, image))
+                Sample(extract(&product, size, body(score, image)))
             })
             .collect())
+    }
+
+    /// Encrypted inputs become encrypted sums of functions.
+    ///
+    /// Shapes: one sample a unit becomes one an output.
+    /// Units: as [`Lookup`] has them.
+    /// Noise: [`crate::noise::bootstrap`].
+    /// Cost: one bootstrap a unit.
+    fn lookup(
+        &self,
+        layer: &Lookup,
+        depth: usize,
+        inputs: Vec<Sample>,
+    ) -> Result<Vec<Sample>, Error> {
+        let key = self.key.ok_or(Error::EvaluationKeyMissing {
+            parameters: layer.parameters().id,
+        })?;
+        lookup::evaluate(key, &self.progress, layer, depth, &inputs)
     }
 }
 
@@ -81,14 +105,19 @@ fn body(score: &Score, image: &EncryptedImage) -> u64 {
     })
 }
 
-/// The LWE sample of coefficient 0 of a GLWE, k = 1.
+/// The LWE sample of coefficient 0 of a GLWE: k mask polynomials of `size` coefficients, and
+/// coefficient 0 of the body.
 ///
 /// Source: Chillotti et al., TFHE, section 4.2; `extract_lwe_sample_from_glwe_ciphertext` of tfhe.
-fn extract(mask: &[u64], body: u64) -> Sample {
-    let (first, rest) = mask.split_at(1);
-    let turned = rest.iter().rev().map(|element| element.wrapping_neg());
-    let mask = first.iter().copied().chain(turned);
-    Sample(mask.chain([body]).collect())
+pub(super) fn extract(mask: &[u64], size: usize, body: u64) -> Vec<u64> {
+    let mut sample = Vec::with_capacity(mask.len() + 1);
+    for polynomial in mask.chunks_exact(size) {
+        let (first, rest) = polynomial.split_at(1);
+        sample.extend_from_slice(first);
+        sample.extend(rest.iter().rev().map(|element| element.wrapping_neg()));
+    }
+    sample.push(body);
+    sample
 }
 
 /// Rounds torus elements to the bits that travel in a result.
@@ -100,12 +129,19 @@ fn switch(parameters: &ParameterSet, sample: Sample) -> Vec<u64> {
 
 /// What the model says of an encrypted image, encrypted.
 ///
-/// Cost: 1 to 2 ms for 128x128 pixels and one score.
-/// Security: nothing here is secret.
+/// Cost: 1 to 2 ms for 128x128 pixels and one score of a linear model; networks some ms a bootstrap.
+/// Security: nothing here is secret. That `key` belongs to the image's owner cannot be seen here:
+/// compare key ids before.
 ///
 /// # Errors
-/// [`Error::ImageShape`], [`Error::WrongParameters`].
-pub fn evaluate(model: &Model, image: &EncryptedImage) -> Result<EncryptedResult, Error> {
+/// [`Error::ImageShape`]; [`Error::WrongParameters`] of the image or the key;
+/// [`Error::EvaluationKeyMissing`] if the model needs one; [`Error::Cancelled`].
+pub fn evaluate(
+    model: &Model,
+    image: &EncryptedImage,
+    key: Option<&EvaluationKey>,
+    control: &Control,
+) -> Result<EncryptedResult, Error> {
     let parameters = model.parameter_set();
     if image.parameters() != parameters.id {
         return Err(Error::WrongParameters {
@@ -113,7 +149,21 @@ pub fn evaluate(model: &Model, image: &EncryptedImage) -> Result<EncryptedResult
             found: image.parameters(),
         });
     }
-    let samples = run(&Cipher::new()?, model, image)?;
-    let samples = samples.into_iter().map(|s| switch(parameters, s)).collect();
-    EncryptedResult::new(parameters, model.reading().clone(), samples)
+    check_key(model, key)?;
+    let samples = run(&Cipher::new(key, control)?, model, image)?;
+    let results = model.result_parameter_set();
+    let samples = samples.into_iter().map(|s| switch(results, s)).collect();
+    EncryptedResult::new(results, model.reading().clone(), samples)
+}
+
+fn check_key(model: &Model, key: Option<&EvaluationKey>) -> Result<(), Error> {
+    match (model.evaluation_key_parameters(), key) {
+        (None, _) => Ok(()),
+        (Some(parameters), None) => Err(Error::EvaluationKeyMissing { parameters }),
+        (Some(expected), Some(key)) if key.parameters() == expected => Ok(()),
+        (Some(expected), Some(key)) => Err(Error::WrongParameters {
+            expected,
+            found: key.parameters(),
+        }),
+    }
 }

@@ -2,8 +2,12 @@
 //!
 //! Only what runs on the owner's device may turn on the feature `client` that holds this module.
 
+mod binary;
 mod derive;
+mod evaluation;
 mod seal;
+
+pub use evaluation::EvaluationSecret;
 
 use tfhe::core_crypto::entities::GlweSecretKeyOwned;
 use tfhe::core_crypto::prelude::PolynomialSize;
@@ -23,6 +27,7 @@ use derive::derive;
 /// | label | bytes | what |
 /// |---|---|---|
 /// | `secret-key/` and the parameter set's number | 1 bit per key bit | the GLWE secret key, bit `i` is bit `i % 8` of byte `i / 8` |
+/// | `small-key/` and the parameter set's number | 1 bit per key bit | the small LWE key, bits as above |
 /// | `key-id` | 16 | the key's public name |
 /// | `vault-id` | 16 | the vault's public name |
 /// | `vault-token` | 32 | what opens the vault in storage |
@@ -109,6 +114,13 @@ impl ClientKey {
     /// [`Error::Internal`] if the result does not fit its reading.
     pub fn decrypt_result(&self, result: &EncryptedResult) -> Result<Answer, Error> {
         decrypt::result(&self.secret_key(result.parameters), result)
+    }
+
+    /// What the evaluation key is made of, for networks.
+    ///
+    /// Security: secret.
+    pub fn evaluation_secret(&self) -> EvaluationSecret {
+        EvaluationSecret::derive(&self.master)
     }
 
     /// Seals a short text, such as a file name: a random nonce of 24 bytes, the ciphertext, a tag of 16.

@@ -1,13 +1,13 @@
 //! The files of a model: numbers from `.npy` files and members of `.npz` files.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
 
 use sha2::{Digest, Sha256};
 
 use super::load::FORM;
 use crate::Error;
 use crate::npy::Npy;
+use crate::npz::Npz;
 
 /// The largest file, and the largest member of an archive, unpacked.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -106,34 +106,16 @@ fn parse_reference(reference: &str) -> Result<(&str, Option<&str>), Error> {
     }
 }
 
-/// Unpacks a member of an archive as `np.savez` and `np.savez_compressed` write it.
+/// Unpacks a member of an archive.
 fn unpack(archive: &[u8], name: &str, member: &str) -> Result<Vec<u8>, Error> {
     let wrong = |reason: String| {
         let mend = "write it with np.savez or np.savez_compressed";
         Error::model(name, reason, mend)
     };
-    let mut archive = zip::ZipArchive::new(Cursor::new(archive))
-        .map_err(|error| wrong(format!("not an archive: {error}")))?;
-    let Ok(file) = archive.by_name(&format!("{member}.npy")) else {
-        let names: Vec<_> = archive
-            .file_names()
-            .map(|n| n.trim_end_matches(".npy"))
-            .collect();
-        let reason = format!("no array {member:?} in it");
-        return Err(Error::model(
-            name,
-            reason,
-            format!("it has {}", names.join(", ")),
-        ));
-    };
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| wrong(format!("array {member:?} cannot be unpacked: {error}")))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(wrong(format!(
-            "array {member:?} unpacks to more than 64 MiB"
-        )));
+    let mut npz = Npz::parse(archive).map_err(wrong)?;
+    if !npz.has(member) {
+        let (reason, names) = (format!("no array {member:?} in it"), npz.names());
+        return Err(Error::model(name, reason, format!("it has {names}")));
     }
-    Ok(bytes)
+    npz.unpack(member, FILE_BYTES_MAX).map_err(wrong)
 }

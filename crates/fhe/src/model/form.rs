@@ -47,8 +47,15 @@ fn one() -> u32 {
 #[serde(deny_unknown_fields)]
 pub(super) struct Layer {
     pub(super) kind: String,
-    pub(super) weights: String,
     pub(super) bias: Option<toml::Value>,
+    // Of a linear layer.
+    pub(super) weights: Option<String>,
+    // Of a lookup layer.
+    pub(super) range: Option<f64>,
+    pub(super) coefficients: Option<String>,
+    pub(super) tables: Option<String>,
+    pub(super) function: Option<String>,
+    pub(super) measured: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -154,6 +161,40 @@ impl Form {
             return Err(Error::model(place, "measured on no image", mend));
         }
         Ok(())
+    }
+}
+
+impl Layer {
+    /// The weights of a layer that may be linear alone.
+    pub(super) fn linear_weights(&self, place: &str) -> Result<&str, Error> {
+        let foreign = [
+            ("range", self.range.is_some()),
+            ("coefficients", self.coefficients.is_some()),
+            ("tables", self.tables.is_some()),
+            ("function", self.function.is_some()),
+            ("measured", self.measured.is_some()),
+        ];
+        if let Some((field, _)) = foreign.into_iter().find(|(_, given)| *given) {
+            let mend = "it is one of lookup layers: take it out, or make this one";
+            return Err(Error::model(
+                place,
+                format!("{field} in a linear layer"),
+                mend,
+            ));
+        }
+        self.weights.as_deref().ok_or_else(|| {
+            let mend = "name a NumPy file: weights = \"w.npy\"";
+            Error::model(place, "a linear layer without weights", mend)
+        })
+    }
+
+    /// Refuses what only linear layers have.
+    pub(super) fn check_lookup(&self, place: &str) -> Result<(), Error> {
+        if self.weights.is_none() {
+            return Ok(());
+        }
+        let mend = "it is one of linear layers: give coefficients, tables or a function";
+        Err(Error::model(place, "weights in a lookup layer", mend))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::load::Range;
 use crate::noise::{self, Noise};
-use crate::params::ParameterSet;
+use crate::params::{PIXELS, ParameterSet};
 use crate::product::{Residues, Transform};
 use crate::wire::ScoreReading;
 use crate::{Error, noise::log2_failure};
@@ -98,7 +98,8 @@ impl Score {
         self.rounding
     }
 
-    /// By how much a score may be wrong.
+    /// By how much a score may be wrong: infinite for a unit of a network, where what it does to the
+    /// scores counts.
     pub fn tolerance(&self) -> f64 {
         self.tolerance
     }
@@ -129,7 +130,7 @@ impl Score {
     ) -> Result<Self, Error> {
         let range = wanted.reachable()?;
         let tolerance = wanted.tolerance.unwrap_or(range.width() / 16384.0);
-        let pixel_scale = 2f64.powi(parameters.pixel_scale_log2.cast_signed());
+        let pixel_scale = 2f64.powi(PIXELS.scale_log2.cast_signed());
         let largest = wanted
             .weights
             .iter()
@@ -169,6 +170,44 @@ impl Score {
         ))
     }
 
+    /// Quantises the input of a lookup: its range is half the torus and begins where the torus does.
+    pub(super) fn unit(
+        parameters: &ParameterSet,
+        transform: Transform,
+        wanted: &Wanted,
+        range: f64,
+    ) -> Result<Self, Error> {
+        let pixel_scale = 2f64.powi(PIXELS.scale_log2.cast_signed());
+        let torus_per_score = 2f64.powi(62) / range;
+        let weight_scale = torus_per_score / pixel_scale / wanted.scale;
+        let largest = wanted
+            .weights
+            .iter()
+            .fold(0.0, |top: f64, w| top.max(w.abs()));
+        if largest == 0.0 {
+            let mend = "leave the unit out";
+            return Err(Error::model(&wanted.name, "all its weights are zero", mend));
+        }
+        if largest * weight_scale > WEIGHT_MAX {
+            let needed = range * largest * weight_scale / WEIGHT_MAX;
+            let mend = format!("set the next layer's range to {needed:.1e} or more");
+            let reason = format!("a weight of {largest:.1e} turns around the range too often");
+            return Err(Error::model(&wanted.name, reason, mend));
+        }
+        let weights = diffuse(wanted.weights, wanted.width, weight_scale);
+        let glwes = weights.chunks(parameters.polynomial_size);
+        Ok(Self {
+            constant: wrap(((wanted.bias + range) * torus_per_score).round()),
+            centre: -range,
+            torus_per_score,
+            tolerance: f64::INFINITY,
+            noise: Noise::of_unit(parameters, squares(&weights)),
+            rounding: rounding(wanted, &weights, weight_scale),
+            factors: glwes.map(|weights| transform.factor(weights)).collect(),
+            weights,
+        })
+    }
+
     fn check(&self, wanted: &Wanted) -> Result<(), Error> {
         if self.weights.iter().all(|&weight| weight == 0) {
             let mend = "narrow [output] range to the scores that occur, or leave it out";
@@ -192,21 +231,26 @@ impl Score {
 }
 
 impl Wanted<'_> {
-    /// The scores that can occur: the worst case of the weights, within what the model states.
-    fn reachable(&self) -> Result<Range, Error> {
+    /// The worst case of the weights.
+    pub(super) fn worst(&self) -> Range {
         let (mut low, mut high) = (self.bias, self.bias);
         for &weight in self.weights {
             let white = weight * 255.0 / self.scale;
             low += white.min(0.0);
             high += white.max(0.0);
         }
+        Range { low, high }
+    }
+
+    /// The scores that can occur: the worst case of the weights, within what the model states.
+    fn reachable(&self) -> Result<Range, Error> {
+        let Range { low, high } = self.worst();
         if low == high {
             let mend = "train it again: no pixel counts";
             return Err(Error::model(&self.name, "all its weights are zero", mend));
         }
-        let reachable = Range { low, high };
         let Some(stated) = self.range else {
-            return Ok(reachable);
+            return Ok(Range { low, high });
         };
         let range = Range {
             low: low.max(stated.low),
@@ -287,7 +331,7 @@ fn rounding(wanted: &Wanted, weights: &[i32], weight_scale: f64) -> f64 {
 
 /// A number on the torus. Far ones wrap: the range alone has to lie right.
 #[allow(clippy::cast_possible_truncation)] // wrapping is meant
-fn wrap(number: f64) -> u64 {
+pub(super) fn wrap(number: f64) -> u64 {
     (number as i128).cast_unsigned() as u64
 }
 

@@ -1,10 +1,12 @@
 //! From the files of a folder to a model that can be evaluated right.
 
-use super::Model;
-use super::arrays::{Array, Files};
-use super::form::{Form, Input, Layer};
+use super::arrays::Files;
+use super::form::Form;
 use super::linear::{Linear, Score, Wanted};
-use crate::params::IMAGE;
+use super::lookup::{Lookup, Output};
+use super::weights::{NUMBER_MAX, Weights, biases, number};
+use super::{Model, network};
+use crate::params::{IMAGE, NETWORK};
 use crate::product::Transform;
 use crate::wire::{EncryptedResult, Reading};
 use crate::{Error, Head};
@@ -16,11 +18,6 @@ pub(super) const LOG2_FAILURE_MAX: f64 = -40.0;
 
 /// Above this a model loads with a warning; the models that the project ships stay below.
 const LOG2_FAILURE_WARNED: f64 = -128.0;
-
-/// The most weights of all scores of a model, at full resolution.
-const WEIGHTS_MAX: usize = 1 << 22;
-/// The largest weight and bias.
-const NUMBER_MAX: f64 = 1e9;
 
 /// Scores from `low` to `high`.
 #[derive(Debug, Clone, Copy)]
@@ -47,17 +44,27 @@ pub(super) fn load(
     check_id(id)?;
     let form = Form::parse(model_toml)?;
     let mut files = Files::new(read);
-    let layer = only_layer(&form)?;
-    let weights = Weights::read(&form, layer, &mut files)?;
-    let biases = biases(layer, weights.scores, &mut files)?;
-    let scores = quantise(&form, &weights, &biases)?;
+    let layers = layers(&form, &mut files)?;
+    let set = if layers.lookups.is_empty() {
+        &IMAGE
+    } else {
+        &NETWORK
+    };
     let reading = Reading {
         model: id.to_owned(),
         digest: files.digest(model_toml),
         title: form.title,
         classes: form.classes,
-        head: weights.head,
-        scores: scores.iter().map(|score| score.reading(&IMAGE)).collect(),
+        head: layers.head,
+        scores: match layers.lookups.last() {
+            None => layers
+                .first
+                .scores()
+                .iter()
+                .map(|score| score.reading(set))
+                .collect(),
+            Some(last) => last.outputs().iter().map(Output::reading).collect(),
+        },
         notice: form.notice,
     };
     Ok(Model {
@@ -67,26 +74,66 @@ pub(super) fn load(
         accuracy: form.accuracy,
         width: form.input.width,
         height: form.input.height,
-        warnings: warnings(&scores),
-        layer: Linear::new(&IMAGE, scores),
-        result_payload_bytes: EncryptedResult::payload_bytes(&IMAGE, &reading)?,
+        layer: layers.first,
+        lookups: layers.lookups,
+        warnings: layers.warnings,
+        result_payload_bytes: EncryptedResult::payload_bytes(set, &reading)?,
         reading,
     })
 }
 
+/// What a form's layers become.
+pub(super) struct Layers {
+    pub(super) head: Head,
+    pub(super) first: Linear,
+    pub(super) lookups: Vec<Lookup>,
+    pub(super) warnings: Vec<String>,
+}
+
+fn layers(form: &Form, files: &mut Files) -> Result<Layers, Error> {
+    let Some((first, others)) = form.layers.split_first() else {
+        let place = format!("{FORM}, [[layers]]");
+        return Err(Error::model(place, "no layer", "begin with a linear one"));
+    };
+    if first.kind != "linear" {
+        let reason = format!("the first is of kind {:?}", first.kind);
+        let mend = "begin with \"linear\", over the pixels";
+        return Err(Error::model(format!("{FORM}, [[layers]]"), reason, mend));
+    }
+    let place = first.linear_weights("layer 1")?;
+    if !others.is_empty() {
+        return network::load(form, (first, place), files);
+    }
+    let (head, weights) = Weights::of_scores(form, place, files)?;
+    let biases = biases(first, weights.rows, files)?;
+    let scores = quantise(form, head, &weights, &biases)?;
+    Ok(Layers {
+        head,
+        warnings: warnings(&scores),
+        first: Linear::new(&IMAGE, scores),
+        lookups: vec![],
+    })
+}
+
 fn warnings(scores: &[Score]) -> Vec<String> {
-    let warning = |(index, score): (usize, &Score)| {
-        let chance = score.log2_failure();
+    let chances = scores
+        .iter()
+        .map(|score| (score.log2_failure(), score.tolerance()));
+    rare_failures("layer 1", chances)
+}
+
+/// Warnings of scores that fail rarely, but not rarely enough to be passed over.
+pub(super) fn rare_failures(layer: &str, chances: impl Iterator<Item = (f64, f64)>) -> Vec<String> {
+    let warning = |(index, (chance, tolerance)): (usize, (f64, f64))| {
         (chance > LOG2_FAILURE_WARNED).then(|| {
             format!(
-                "layer 1, score {}: misses its tolerance of {:.1e} with a chance of 2^{chance:.0}; \
-                 a wider tolerance or smaller weights make that rarer",
+                "{layer}, score {}: misses its tolerance of {tolerance:.1e} with a chance of \
+                 2^{chance:.0}; a wider tolerance or smaller weights make that rarer",
                 index + 1,
-                score.tolerance(),
             )
         })
     };
-    scores.iter().enumerate().filter_map(warning).collect()
+    chances.enumerate().filter_map(warning).collect()
 }
 
 fn check_id(id: &str) -> Result<(), Error> {
@@ -97,165 +144,8 @@ fn check_id(id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn only_layer(form: &Form) -> Result<&Layer, Error> {
-    let place = format!("{FORM}, [[layers]]");
-    let [layer] = form.layers.as_slice() else {
-        let reason = format!("{} layers", form.layers.len());
-        let mend = "give one; linear layers in a row are one: multiply their matrices";
-        return Err(Error::model(place, reason, mend));
-    };
-    if layer.kind != "linear" {
-        let reason = format!("kind {:?} is not known here", layer.kind);
-        return Err(Error::model(
-            place,
-            reason,
-            "\"linear\" is the one that can be evaluated",
-        ));
-    }
-    Ok(layer)
-}
-
-/// Float weights, score by score, at the resolution of the file.
-struct Weights {
-    head: Head,
-    scores: usize,
-    /// `scores` times `inputs`.
-    numbers: Vec<f64>,
-    inputs: usize,
-}
-
-impl Weights {
-    fn read(form: &Form, layer: &Layer, files: &mut Files) -> Result<Self, Error> {
-        let place = &layer.weights;
-        let (width, height) = pooled(&form.input);
-        let inputs = width * height;
-        let classes = form.classes.len();
-        let array = files.array(place)?;
-        let (head, outputs_first) = orientation(place, &array.shape, inputs, classes)?;
-        let scores = head.scores(classes);
-        let pixels = form.input.width as usize * form.input.height as usize;
-        if pixels * scores > WEIGHTS_MAX {
-            let reason = format!("{scores} scores of {pixels} pixels");
-            let mend = format!("at most {WEIGHTS_MAX} weights at full resolution are possible");
-            return Err(Error::model(place, reason, mend));
-        }
-        check_size(place, &array)?;
-        let numbers = if outputs_first {
-            array.numbers
-        } else {
-            let at = |i: usize| array.numbers[i % inputs * scores + i / inputs];
-            (0..scores * inputs).map(at).collect()
-        };
-        Ok(Self {
-            head,
-            scores,
-            numbers,
-            inputs,
-        })
-    }
-
-    /// The weights of a score for every pixel of the frame: each pixel has its share of its box.
-    fn unpooled(&self, score: usize, input: &Input) -> Vec<f64> {
-        let (boxes, _) = pooled(input);
-        let (width, height) = (input.width as usize, input.height as usize);
-        let pooling = input.pooling as usize;
-        let share = 1.0 / (pooling * pooling) as f64;
-        let weights = &self.numbers[score * self.inputs..][..self.inputs];
-        let at = |pixel: usize| {
-            let (x, y) = (pixel % width, pixel / width);
-            weights[y / pooling * boxes + x / pooling] * share
-        };
-        (0..width * height).map(at).collect()
-    }
-}
-
-fn pooled(input: &Input) -> (usize, usize) {
-    let pooled = |side: u32| (side / input.pooling) as usize;
-    (pooled(input.width), pooled(input.height))
-}
-
-/// One score or one a class, and whether the axis of the scores comes first.
-fn orientation(
-    place: &str,
-    shape: &[usize],
-    inputs: usize,
-    classes: usize,
-) -> Result<(Head, bool), Error> {
-    let mend = match classes {
-        2 => format!("({inputs},), ({inputs}, 1), (1, {inputs}), ({inputs}, 2) or (2, {inputs})"),
-        n => format!("({inputs}, {n}) or ({n}, {inputs})"),
-    };
-    let mend = format!("for this input and these classes it has to be {mend}");
-    let reason = format!("an array of shape {shape:?}");
-    let one = |outputs_first| {
-        if classes == 2 {
-            return Ok((Head::Logistic, outputs_first));
-        }
-        let reason = format!("one score for {classes} classes");
-        Err(Error::model(place, reason, mend.clone()))
-    };
-    match *shape {
-        [n] if n == inputs => one(true),
-        [n, m] if n == m && n == classes && n == inputs => {
-            let reason = format!("{n} inputs and {n} scores: which axis is which cannot be told");
-            Err(Error::model(place, reason, "take another pooling"))
-        }
-        [n, m] if n == classes && m == inputs => Ok((Head::Softmax, true)),
-        [n, m] if n == inputs && m == classes => Ok((Head::Softmax, false)),
-        [1, n] if n == inputs => one(true),
-        [n, 1] if n == inputs => one(false),
-        _ => Err(Error::model(place, reason, mend)),
-    }
-}
-
-fn check_size(place: &str, array: &Array) -> Result<(), Error> {
-    if let Some(number) = array.numbers.iter().find(|n| n.abs() > NUMBER_MAX) {
-        let mend = "train again, or scale the input";
-        return Err(Error::model(place, format!("it holds {number:e}"), mend));
-    }
-    Ok(())
-}
-
-/// One bias a score: from a number, a list, or a file; zeros where none is given.
-fn biases(layer: &Layer, scores: usize, files: &mut Files) -> Result<Vec<f64>, Error> {
-    let place = format!("{FORM}, bias");
-    let biases = match &layer.bias {
-        None => vec![0.0; scores],
-        Some(toml::Value::String(file)) => files.array(file)?.numbers,
-        Some(toml::Value::Array(list)) => list
-            .iter()
-            .map(|value| number(value, &place))
-            .collect::<Result<_, _>>()?,
-        Some(value) => vec![number(value, &place)?],
-    };
-    if biases.len() != scores {
-        let reason = format!("{} numbers for {scores} scores", biases.len());
-        return Err(Error::model(place, reason, "give one a score"));
-    }
-    if let Some(bias) = biases.iter().find(|b| b.is_nan() || b.abs() > NUMBER_MAX) {
-        return Err(Error::model(
-            place,
-            format!("a bias of {bias}"),
-            "train again",
-        ));
-    }
-    Ok(biases)
-}
-
-fn number(value: &toml::Value, place: &str) -> Result<f64, Error> {
-    match value {
-        toml::Value::Float(number) => Ok(*number),
-        toml::Value::Integer(number) => Ok(*number as f64),
-        other => Err(Error::model(
-            place,
-            format!("a {}", other.type_str()),
-            "give a number, a list of numbers, or the name of a NumPy file",
-        )),
-    }
-}
-
 /// The range that the model states: `[low, high]`, or one number for both sides of zero.
-fn stated_range(form: &Form) -> Result<Option<Range>, Error> {
+pub(super) fn stated_range(form: &Form) -> Result<Option<Range>, Error> {
     let place = format!("{FORM}, [output] range");
     let range = match &form.output.range {
         None => return Ok(None),
@@ -286,7 +176,7 @@ fn stated_range(form: &Form) -> Result<Option<Range>, Error> {
     Ok(Some(range))
 }
 
-fn tolerance(form: &Form) -> Result<Option<f64>, Error> {
+pub(super) fn tolerance(form: &Form) -> Result<Option<f64>, Error> {
     match form.output.tolerance {
         Some(tolerance) if !(tolerance > 0.0 && tolerance <= NUMBER_MAX) => Err(Error::model(
             format!("{FORM}, [output] tolerance"),
@@ -297,17 +187,18 @@ fn tolerance(form: &Form) -> Result<Option<f64>, Error> {
     }
 }
 
-fn quantise(form: &Form, weights: &Weights, biases: &[f64]) -> Result<Vec<Score>, Error> {
+fn quantise(
+    form: &Form,
+    head: Head,
+    weights: &Weights,
+    biases: &[f64],
+) -> Result<Vec<Score>, Error> {
     let transform = Transform::new()?;
     let (range, tolerance) = (stated_range(form)?, tolerance(form)?);
-    let mut scores = Vec::with_capacity(weights.scores);
+    let mut scores = Vec::with_capacity(weights.rows);
     for (index, &bias) in biases.iter().enumerate() {
-        let class = match weights.head {
-            Head::Logistic => 1,
-            Head::Softmax => index,
-        };
         let wanted = Wanted {
-            name: format!("layer 1, score {:?}", form.classes[class]),
+            name: format!("layer 1, score {:?}", score_class(form, head, index)),
             weights: &weights.unpooled(index, &form.input),
             bias,
             width: form.input.width as usize,
@@ -318,4 +209,12 @@ fn quantise(form: &Form, weights: &Weights, biases: &[f64]) -> Result<Vec<Score>
         scores.push(Score::quantise(&IMAGE, transform, &wanted)?);
     }
     Ok(scores)
+}
+
+/// The class that a score speaks for.
+pub(super) fn score_class(form: &Form, head: Head, score: usize) -> &str {
+    match head {
+        Head::Logistic => &form.classes[1],
+        Head::Softmax => &form.classes[score],
+    }
 }

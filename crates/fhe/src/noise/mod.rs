@@ -10,12 +10,16 @@
 //! | plaintext product | none: it is exact |
 //! | modulus switch to `b` bits | `2^(2(64-b)) / 12 * (1 + n/2)` |
 //!
+//! Lookup layers have their own table: [`bootstrap`].
+//!
 //! The variance of TUniform is that of tfhe's `TUniform::variance`; the modulus switch counts half of
 //! the bits of the key as set.
 
+pub mod bootstrap;
+
 use std::f64::consts::{LOG2_E, PI};
 
-use crate::params::ParameterSet;
+use crate::params::{PIXELS, ParameterSet};
 
 /// The predicted noise of one score.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,12 +35,18 @@ pub struct Noise {
 impl Noise {
     /// The noise of a score whose integer weights have this sum of squares.
     pub fn of_linear(parameters: &ParameterSet, squares: f64) -> Self {
-        let rounding = |bits: u32| 4f64.powi(64 - bits.cast_signed()) / 12.0;
-        let key_bits_set = parameters.key_bits() as f64 / 2.0;
         Self {
             encryption: fresh_variance(parameters) * squares,
-            bodies: rounding(parameters.body_bits) * squares,
-            modulus_switch: rounding(parameters.result_bits) * (1.0 + key_bits_set),
+            bodies: rounding(PIXELS.body_bits) * squares,
+            modulus_switch: result_switch(parameters),
+        }
+    }
+
+    /// Of a unit, whose sample is not switched to fewer bits before its lookup.
+    pub(crate) fn of_unit(parameters: &ParameterSet, squares: f64) -> Self {
+        Self {
+            modulus_switch: 0.0,
+            ..Self::of_linear(parameters, squares)
         }
     }
 
@@ -44,6 +54,16 @@ impl Noise {
     pub fn variance(&self) -> f64 {
         self.encryption + self.bodies + self.modulus_switch
     }
+}
+
+/// Variance of rounding to the upper `bits` bits.
+fn rounding(bits: u32) -> f64 {
+    4f64.powi(64 - bits.cast_signed()) / 12.0
+}
+
+/// Variance of the modulus switch of a result.
+pub fn result_switch(parameters: &ParameterSet) -> f64 {
+    rounding(parameters.result_bits) * (1.0 + parameters.key_bits() as f64 / 2.0)
 }
 
 /// Variance of the noise of a fresh ciphertext.

@@ -2,7 +2,7 @@
 
 use super::{bits, shape_allowed};
 use crate::Error;
-use crate::params::ParameterSet;
+use crate::params::{IMAGE, PIXELS, ParameterSet};
 
 const VERSION: u16 = 1;
 const HEAD_BYTES: usize = 24;
@@ -31,7 +31,7 @@ impl EncryptedImage {
         (width, height): (u32, u32),
         bodies: impl Iterator<Item = u64>,
     ) -> Self {
-        let dropped = 64 - parameters.body_bits;
+        let dropped = 64 - PIXELS.body_bits;
         let round = |body: u64| (body.wrapping_add(1 << (dropped - 1)) >> dropped) << dropped;
         let bodies = bodies.map(round).collect();
         Self {
@@ -60,14 +60,14 @@ impl EncryptedImage {
 
     /// Length of the payload of such an image, in bytes, the header of the services not counted.
     pub fn payload_bytes(width: u32, height: u32) -> u64 {
-        let bits = u64::from(width) * u64::from(height) * u64::from(crate::params::IMAGE.body_bits);
+        let bits = u64::from(width) * u64::from(height) * u64::from(PIXELS.body_bits);
         HEAD_BYTES as u64 + bits.div_ceil(8)
     }
 
     /// The image as bytes. See the module's table.
     pub fn to_payload(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let body_bits = self.parameters.body_bits;
+        let body_bits = PIXELS.body_bits;
         out.reserve_exact(HEAD_BYTES + bits::packed_bytes(self.bodies.len(), body_bits));
         for number in [u32::from(VERSION), self.width, self.height, 0] {
             out.extend_from_slice(&number.to_le_bytes()[..2]);
@@ -85,11 +85,18 @@ impl EncryptedImage {
     /// Reads an image.
     ///
     /// # Errors
-    /// [`Error::UnknownParameters`]; [`Error::Payload`] for anything but a whole image of an allowed
+    /// [`Error::UnknownParameters`]; [`Error::WrongParameters`] for a set that images do not have;
+    /// [`Error::Payload`] for anything but a whole image of an allowed
     /// shape and nothing after it.
     pub fn from_payload(parameters: u32, payload: &[u8]) -> Result<Self, Error> {
         let set = ParameterSet::by_id(parameters)
             .ok_or(Error::UnknownParameters { found: parameters })?;
+        if set.id != IMAGE.id {
+            return Err(Error::WrongParameters {
+                expected: IMAGE.id,
+                found: parameters,
+            });
+        }
         let (head, packed) = payload
             .split_first_chunk::<HEAD_BYTES>()
             .ok_or_else(|| malformed("it ends within its head"))?;
@@ -105,8 +112,8 @@ impl EncryptedImage {
             return Err(malformed(format!("an image of {width}x{height} pixels")));
         }
         let pixels = (width * height) as usize;
-        let expected = HEAD_BYTES + bits::packed_bytes(pixels, set.body_bits);
-        let bodies = bits::unpack(packed, pixels, set.body_bits).ok_or_else(|| {
+        let expected = HEAD_BYTES + bits::packed_bytes(pixels, PIXELS.body_bits);
+        let bodies = bits::unpack(packed, pixels, PIXELS.body_bits).ok_or_else(|| {
             malformed(format!(
                 "{} bytes, expected {expected} for {width}x{height} pixels",
                 payload.len()
@@ -114,7 +121,7 @@ impl EncryptedImage {
         })?;
         let mut seed = [0; 16];
         seed.copy_from_slice(&head[8..]);
-        let dropped = 64 - set.body_bits;
+        let dropped = 64 - PIXELS.body_bits;
         Ok(Self {
             parameters: set,
             seed,

@@ -18,15 +18,27 @@
 //! | 2 | 2 | number of samples, one a score |
 //! | 4 | 4 | length of the reading |
 //! | 8 | | the reading, JSON |
-//! | | | per sample: 2048 mask elements and the body, 28 bits each |
+//! | | | per sample: 2048 mask elements and the body, 28 bits each in set 1, 20 in set 2 |
+//!
+//! | part of an evaluation key: offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 2 | payload version, 1 |
+//! | 2 | 2 | index of the part |
+//! | 4 | 2 | number of parts |
+//! | 6 | 2 | zero |
+//! | 8 | 32 | seed: the masks follow from it, it is public |
+//! | 40 | | part 0: the bodies of the keyswitch keys, from the image key and from the GLWE key; input bit by input bit, in each the digits from the highest on; the upper 18 bits of 32 |
+//! | 40 | | other parts: the bodies of the GGSWs, bit by bit, in each row by row; the upper 47 bits of 64 |
 //!
 //! A reader checks all of it before it builds anything, never panics, and keeps reading every older
 //! version.
 
 mod bits;
+pub mod evaluation_key;
 mod image;
 mod result;
 
+pub use evaluation_key::KeyPart;
 pub use image::EncryptedImage;
 pub use result::{EncryptedResult, Reading, ScoreReading};
 

@@ -1,6 +1,8 @@
 //! Models, pictures and NumPy files made by code, the same on every machine.
 #![allow(dead_code, clippy::cast_possible_truncation)] // every test file takes what it needs
 
+pub mod networks;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

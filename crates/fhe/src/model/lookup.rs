@@ -1,0 +1,454 @@
+//! A lookup layer with integer tables, and how they are found.
+
+use std::sync::Arc;
+
+use super::functions::{Functions, SLOTS};
+use super::linear::wrap;
+use super::load::{LOG2_FAILURE_MAX, Range};
+use super::spread::{Moves, Spread};
+use super::tables::{Squares, Tables};
+use crate::Error;
+use crate::eval::rotate::Differences;
+use crate::noise::bootstrap::RotationNoise;
+use crate::noise::{deviations_for, log2_failure, result_switch};
+use crate::params::{NETWORK, NETWORK_BOOTSTRAP, ParameterSet};
+use crate::wire::ScoreReading;
+
+/// Half the torus.
+const HALF: f64 = 9_223_372_036_854_775_808.0;
+/// The steps that are tried, as twice their binary logarithms.
+const HALF_STEPS: std::ops::RangeInclusive<i32> = 70..=122;
+
+/// Sums of functions: of every unit's input, one function an output.
+///
+/// Shapes: `units` torus elements become `outputs`.
+/// Units: the upper 10 bits of an input are its slot; of the 1024 around the torus one half are the
+/// table, the other its negative. An output is `step` times the sum of entries, plus a constant.
+#[derive(Clone)]
+pub struct Lookup {
+    name: String,
+    units: usize,
+    step: u64,
+    /// units x slots x outputs.
+    tables: Arc<Vec<i32>>,
+    outputs: Vec<Output>,
+    /// Variance of the noise of inputs as they are looked up, the mean over the units.
+    input_variance: f64,
+    pub(crate) differences: Arc<Differences>,
+}
+
+/// One output: its place on the torus, and its noise.
+///
+/// Units: value = centre + torus (signed) / torus per value.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    constant: u64,
+    centre: f64,
+    torus_per_value: f64,
+    tolerance: f64,
+    noise: OutputNoise,
+}
+
+/// The predicted noise of an output: variances in units of the value, but for the shift.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputNoise {
+    /// What the noise of the inputs does to the functions: the mean over inputs spread evenly.
+    pub inputs: f64,
+    /// From the rotations, after the product with the difference polynomials.
+    pub rotation: f64,
+    /// From the modulus switch of the result; zero between layers.
+    pub result_switch: f64,
+    /// Rounding the functions to steps, a fixed error that the clear twin has as well.
+    pub rounding: f64,
+    /// Around its mean the output is no wilder than a Gaussian of this variance, whatever the picture.
+    pub bound: f64,
+    /// How far at most that mean lies from the twin's output.
+    pub shift: f64,
+}
+
+/// What the outputs of a layer are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target<'a> {
+    /// Inputs of a lookup layer of this range.
+    Inputs { range: f64 },
+    /// Scores.
+    Scores {
+        names: &'a [String],
+        stated: Option<Range>,
+        tolerance: Option<f64>,
+    },
+}
+
+/// Variance of the noise of an input as it is looked up, in units of the torus: its mean, and a bound
+/// whatever the picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InputNoise {
+    pub(super) average: f64,
+    pub(super) bound: f64,
+}
+
+impl Lookup {
+    /// The parameter set of its outputs.
+    pub fn parameters(&self) -> &'static ParameterSet {
+        &NETWORK
+    }
+
+    /// Its bootstraps.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Its outputs.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// One step of the tables, in units of the torus.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The entries of a unit at a slot of half the torus, one an output.
+    pub fn entries(&self, unit: usize, slot: usize) -> &[i32] {
+        let outputs = self.outputs.len();
+        &self.tables[(unit * SLOTS + slot) * outputs..][..outputs]
+    }
+
+    /// Standard deviation of the predicted noise of an input as it is looked up, the mean over the
+    /// units, as part of half the torus.
+    pub fn input_deviation(&self) -> f64 {
+        self.input_variance.sqrt() / HALF
+    }
+
+    /// How far, as part of half the torus, noise moves an input with a chance of 2^-128.
+    pub fn slip(&self) -> f64 {
+        deviations_for(-128.0) * self.input_deviation()
+    }
+
+    /// Finds the integer tables of functions.
+    pub(super) fn quantise(
+        functions: &Functions,
+        inputs: &[InputNoise],
+        target: Target<'_>,
+    ) -> Result<Self, Error> {
+        let spreads = spreads(functions, inputs);
+        let wanted = Wanted {
+            functions,
+            spreads: &spreads,
+            target,
+            rotation: RotationNoise::new(&NETWORK, &NETWORK_BOOTSTRAP),
+        };
+        let mut places = wanted.places()?;
+        let tables = wanted.tables(&mut places)?;
+        let count = functions.units.max(1) as f64;
+        let lookup = Self {
+            name: functions.name.clone(),
+            units: functions.units,
+            step: tables.step,
+            differences: Arc::new(tables.differences(functions.units, functions.outputs)?),
+            outputs: wanted.outputs(&places, &tables),
+            tables: Arc::new(tables.entries),
+            input_variance: inputs.iter().map(|input| input.average).sum::<f64>() / count,
+        };
+        lookup.check(target)?;
+        Ok(lookup)
+    }
+
+    fn check(&self, target: Target<'_>) -> Result<(), Error> {
+        let Target::Scores { names, .. } = target else {
+            return Ok(());
+        };
+        for (name, output) in names.iter().zip(&self.outputs) {
+            if output.log2_failure() > LOG2_FAILURE_MAX {
+                let noise = output.noise;
+                let needed = deviations_for(LOG2_FAILURE_MAX) * noise.bound.sqrt() + noise.shift;
+                return Err(Error::model(
+                    format!("{}, score {name:?}", self.name),
+                    format!(
+                        "its score would miss by more than {:.1e} with a chance of 2^{:.0}",
+                        output.tolerance,
+                        output.log2_failure()
+                    ),
+                    format!(
+                        "set [output] tolerance to {needed:.1e} or more, narrow [output] range, or \
+                         train with noise and smoother functions"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The layer's name in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Output {
+    /// What is added to the body.
+    pub fn constant(&self) -> u64 {
+        self.constant
+    }
+
+    /// The value of a torus element.
+    pub fn read(&self, torus: u64) -> f64 {
+        self.centre + torus.cast_signed() as f64 / self.torus_per_value
+    }
+
+    /// The predicted noise.
+    pub fn noise(&self) -> OutputNoise {
+        self.noise
+    }
+
+    /// Standard deviation of the noise, in units of the value: that of the inputs' noise, of the
+    /// rotation and of the modulus switch.
+    pub fn noise_deviation(&self) -> f64 {
+        (self.noise.inputs + self.noise.rotation + self.noise.result_switch).sqrt()
+    }
+
+    /// Variance of what is added after the lookups, in units of the torus.
+    pub(crate) fn own_variance(&self) -> f64 {
+        (self.noise.rotation + self.noise.result_switch) * self.torus_per_value.powi(2)
+    }
+
+    /// By how much an output may be off from the clear twin's.
+    pub fn tolerance(&self) -> f64 {
+        self.tolerance
+    }
+
+    /// Binary logarithm of the chance that it is off by more, whatever the picture.
+    pub fn log2_failure(&self) -> f64 {
+        let left = self.tolerance - self.noise.shift;
+        if left <= 0.0 {
+            return 0.0;
+        }
+        log2_failure(self.noise.bound.sqrt(), left)
+    }
+
+    /// The noise of this output as an input of the next layer, before its keyswitch.
+    pub(super) fn as_input(&self) -> InputNoise {
+        let scale = self.torus_per_value.powi(2);
+        InputNoise {
+            average: (self.noise.inputs + self.noise.rotation) * scale,
+            // A shift is no noise, but moves the next function's input all the same.
+            bound: (self.noise.bound.sqrt() + self.noise.shift).powi(2) * scale,
+        }
+    }
+
+    pub(crate) fn reading(&self) -> ScoreReading {
+        let lowest_bit = 2f64.powi(64 - NETWORK.result_bits.cast_signed());
+        ScoreReading {
+            centre: self.centre,
+            unit: lowest_bit / self.torus_per_value,
+        }
+    }
+}
+
+/// Per output the sums over all units: of the average and of the bound.
+fn spreads(functions: &Functions, inputs: &[InputNoise]) -> Vec<Spread> {
+    let mut sums = vec![Spread::default(); functions.outputs];
+    let in_slots = |variance: f64| variance.sqrt() / HALF * SLOTS as f64;
+    let mut last: Option<(InputNoise, Moves, Moves)> = None;
+    for (unit, &input) in inputs.iter().enumerate() {
+        let same =
+            |before: &InputNoise| (before.average, before.bound) == (input.average, input.bound);
+        if !last.as_ref().is_some_and(|(before, ..)| same(before)) {
+            let moves = |variance| Moves::new(in_slots(variance), SLOTS);
+            last = Some((input, moves(input.average), moves(input.bound)));
+        }
+        let Some((_, average, bound)) = &last else {
+            continue;
+        };
+        for (output, sum) in sums.iter_mut().enumerate() {
+            let values = functions.of(unit, output);
+            let on_average = average.spread(values);
+            sum.average += on_average.average;
+            let worst = if input.bound > input.average {
+                bound.spread(values)
+            } else {
+                on_average
+            };
+            sum.bound += worst.bound;
+            sum.shift += worst.shift;
+        }
+    }
+    sums
+}
+
+/// Where the values of an output lie.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    centre: f64,
+    torus_per_value: f64,
+    tolerance: f64,
+    /// Room beyond the largest value, in units of the value.
+    guard: f64,
+    /// Whether all that the tables can sum up to has to have room.
+    all: bool,
+}
+
+struct Wanted<'a> {
+    functions: &'a Functions,
+    spreads: &'a [Spread],
+    target: Target<'a>,
+    rotation: RotationNoise,
+}
+
+impl Wanted<'_> {
+    /// The finest places that hold the outputs.
+    fn places(&self) -> Result<Vec<Place>, Error> {
+        let (names, stated, tolerance) = match self.target {
+            Target::Inputs { range } => {
+                let place = Place {
+                    // The range begins where the torus does.
+                    centre: -range,
+                    torus_per_value: HALF / (2.0 * range),
+                    tolerance: f64::INFINITY,
+                    guard: 0.0,
+                    all: false,
+                };
+                return Ok(vec![place; self.functions.outputs]);
+            }
+            Target::Scores {
+                names,
+                stated,
+                tolerance,
+            } => (names, stated, tolerance),
+        };
+        let mut places = Vec::with_capacity(self.functions.outputs);
+        for (output, name) in names.iter().enumerate() {
+            let range = self.reachable(output, name, stated)?;
+            places.push(Place {
+                centre: range.middle(),
+                torus_per_value: HALF / (range.width() / 2.0),
+                tolerance: tolerance.unwrap_or(range.width() / 8.0),
+                guard: 0.0,
+                all: stated.is_none(),
+            });
+        }
+        // Room for the noise, which can be known only when there is a step.
+        let rough = self.outputs(&places, &self.choose(&places));
+        for (place, output) in places.iter_mut().zip(&rough) {
+            let deviation = output.noise.bound.sqrt() * 1.2;
+            let needed = deviations_for(LOG2_FAILURE_MAX) * deviation + output.noise.shift;
+            place.guard = needed.min(place.tolerance);
+            let half_width = HALF / place.torus_per_value + place.guard;
+            place.torus_per_value = HALF / half_width;
+        }
+        Ok(places)
+    }
+
+    /// The values that can occur: all that the functions can sum up to, within what the model states.
+    fn reachable(&self, output: usize, name: &str, stated: Option<Range>) -> Result<Range, Error> {
+        let reachable = self.functions.reachable(output);
+        let name = || format!("{}, score {name:?}", self.functions.name);
+        if reachable.width() == 0.0 {
+            let mend = "train it again: it tells nothing";
+            return Err(Error::model(name(), "all its functions are zero", mend));
+        }
+        let range = stated.map_or(reachable, |stated| Range {
+            low: reachable.low.max(stated.low),
+            high: reachable.high.min(stated.high),
+        });
+        if range.low >= range.high {
+            let Range { low, high } = reachable;
+            return Err(Error::model(
+                name(),
+                format!("its scores lie between {low:.3} and {high:.3}, outside [output] range"),
+                "correct the bias or the range",
+            ));
+        }
+        Ok(range)
+    }
+
+    /// The step at which rounding the functions, and the noise of the rotations, which weighs the more
+    /// the finer the step is, together do the least.
+    fn choose(&self, places: &[Place]) -> Tables {
+        let scales: Vec<f64> = places.iter().map(|place| place.torus_per_value).collect();
+        let round = |half_log2| Tables::round(self.functions, &scales, step(half_log2));
+        let mut best = round(*HALF_STEPS.end());
+        let mut least = self.cost(places, &best);
+        // From the coarsest on. Once much worse than the best, it stays worse.
+        for half_log2 in HALF_STEPS.rev().skip(1) {
+            let tables = round(half_log2);
+            let cost = self.cost(places, &tables);
+            if cost < least {
+                (best, least) = (tables, cost);
+            } else if cost > 4.0 * least {
+                break;
+            }
+        }
+        best
+    }
+
+    fn cost(&self, places: &[Place], tables: &Tables) -> f64 {
+        if !tables.sound {
+            return f64::INFINITY;
+        }
+        let noises = self.outputs(places, tables);
+        noises
+            .iter()
+            .map(|output| output.noise.rounding + output.noise.rotation)
+            .sum()
+    }
+
+    /// Tables that fit.
+    fn tables(&self, places: &mut [Place]) -> Result<Tables, Error> {
+        for _ in 0..100 {
+            let tables = self.choose(places);
+            if !tables.sound {
+                let mend = "train it again: its functions differ too much in size";
+                let reason = "its tables would need too large numbers";
+                return Err(Error::model(&self.functions.name, reason, mend));
+            }
+            let fits = |(place, sums): (&Place, &Squares)| {
+                let largest = sums.largest * tables.step as f64;
+                !place.all || largest + place.guard * place.torus_per_value <= HALF
+            };
+            if places.iter().zip(&tables.squares).all(fits) {
+                return Ok(tables);
+            }
+            places
+                .iter_mut()
+                .for_each(|place| place.torus_per_value *= 0.99);
+        }
+        let mend = "train it with functions of more even size";
+        let reason = "rounding its functions widens their range";
+        Err(Error::model(&self.functions.name, reason, mend))
+    }
+
+    fn outputs(&self, places: &[Place], tables: &Tables) -> Vec<Output> {
+        let last = matches!(self.target, Target::Scores { .. });
+        let switch = if last { result_switch(&NETWORK) } else { 0.0 };
+        let of_output = |(index, place): (usize, &Place)| {
+            let (spread, squares) = (&self.spreads[index], &tables.squares[index]);
+            let scale = place.torus_per_value.powi(2);
+            let rotation = self.rotation.product(squares.differences, squares.entries) / scale;
+            let rounding = tables.rounding(self.functions.units) / scale;
+            let bias = self.functions.bias[index] - place.centre;
+            Output {
+                constant: wrap((bias * place.torus_per_value).round()),
+                centre: place.centre,
+                torus_per_value: place.torus_per_value,
+                tolerance: place.tolerance,
+                noise: OutputNoise {
+                    inputs: spread.average,
+                    rotation,
+                    result_switch: switch / scale,
+                    rounding,
+                    // A noisy input meets another rounding of the function: half a step either way.
+                    bound: spread.bound + 3.0 * rounding + rotation + switch / scale,
+                    shift: spread.shift,
+                },
+            }
+        };
+        places.iter().enumerate().map(of_output).collect()
+    }
+}
+
+/// A step, even: accumulators hold half of it.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^63, positive
+fn step(half_log2: i32) -> u64 {
+    (2f64.powf(f64::from(half_log2) / 2.0) as u64) & !1
+}
