@@ -8,3 +8,6 @@ pub mod bridge;
 pub mod page;
 pub mod protocol;
 pub mod worker;
+
+/// Where trunk puts the script that loads the worker.
+const WORKER_URL: &str = "/worker_loader.js";

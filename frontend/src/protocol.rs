@@ -10,18 +10,21 @@
 mod analysis;
 mod history;
 mod key;
+pub mod large_key;
 mod picture;
 mod trouble;
 
 use std::fmt;
 
 use darkroom_api::compute::Catalogue;
+use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::ObjectId;
 use serde::{Deserialize, Serialize};
 
 pub use analysis::{Analysis, AnalysisEvent, Source, Stage, StageTimes, Summary, ToAnalyse};
 pub use history::{Answer, Entry, EntryState, Opened, Seen};
 pub use key::{Keeping, KeyInfo, KeyStep, Status};
+pub use large_key::{LargeKey, LargeKeyProgress, LargeKeyState, LargeKeyTimes};
 pub use picture::{Grey, Prepared};
 pub use trouble::{Trouble, TroubleKind};
 
@@ -83,8 +86,20 @@ pub enum Request {
         /// Whether another key that is here may be replaced.
         replace: bool,
     },
-    /// Wipes the key and all pictures from this browser; storage keeps its ciphertexts: [`Reply::Status`].
+    /// Wipes the key and all pictures from this browser; storage keeps its images and results, but not
+    /// the large key: [`Reply::Status`].
     Forget,
+    /// Where the large key of a parameter set stands: [`Reply::LargeKey`].
+    LargeKey {
+        /// The parameter set.
+        parameters: ParameterSetId,
+    },
+    /// Makes the large key and sends it: [`Notice::LargeKey`], then [`Reply::LargeKey`]. What is in
+    /// storage already is not made again.
+    MakeLargeKey {
+        /// The parameter set.
+        parameters: ParameterSetId,
+    },
     /// The models: [`Reply::Catalogue`].
     Catalogue,
     /// Decodes a file into exactly the pixels that would be encrypted: [`Reply::Prepared`].
@@ -140,6 +155,8 @@ pub enum Reply {
     Words(Vec<Secret>),
     /// To [`Request::ExportKey`]: an age file.
     File(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// To requests that ask for or make the large key.
+    LargeKey(LargeKey),
     /// To [`Request::Catalogue`].
     Catalogue(Catalogue),
     /// To [`Request::Prepare`].
@@ -170,6 +187,8 @@ pub enum Event {
 pub enum Notice {
     /// The key was made, restored or forgotten, perhaps in another tab.
     Status(Status),
+    /// The large key is being made or sent, or was.
+    LargeKey(LargeKey),
     /// An entry is new or has changed: put it in the place of the one with the same id.
     Entry(Box<Entry>),
     /// An entry is gone.

@@ -47,9 +47,11 @@ pub fn Fingerprint(key: KeyInfo) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_pattern_is_mirrored_and_shows_the_key() {
         let pattern = cells(&[0b1010_0110; 16]);
         for row in pattern {

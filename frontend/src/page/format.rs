@@ -96,9 +96,11 @@ pub fn moment(unix_ms: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn bytes_and_times_read_well() {
         assert_eq!(bytes(0), "0 bytes");
         assert_eq!(bytes(1), "1 byte");
@@ -111,7 +113,7 @@ mod tests {
         assert_eq!(about(140_000.0), "about 2 minutes");
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn certainty_is_never_claimed() {
         assert_eq!(percent(1.0), "over 99.9 %");
         assert_eq!(percent(0.0), "under 0.1 %");

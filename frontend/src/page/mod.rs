@@ -1,6 +1,7 @@
 //! What people see: one page, four stations, and the history underneath.
 
 mod desk;
+mod digit;
 mod fingerprint;
 mod format;
 mod history;

@@ -82,9 +82,11 @@ pub fn name(picture: &str, ending: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn npy_files_are_aligned_and_whole() {
         for (width, height) in [(1, 1), (128, 128), (1000, 3)] {
             let data = vec![9; (width * height) as usize];
@@ -96,7 +98,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn names_are_safe() {
         assert_eq!(
             name("scan.final.png", "result.json"),

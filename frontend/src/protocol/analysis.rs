@@ -50,6 +50,13 @@ pub enum AnalysisEvent {
         /// The stages behind it, with what they took.
         times: StageTimes,
     },
+    /// Compute has come further with a picture.
+    Bootstraps {
+        /// The page's number of the picture.
+        picture: u32,
+        /// Bootstraps done, of those on the model's card.
+        done: u64,
+    },
     /// A picture's result is here.
     Done {
         /// The page's number of the picture.
@@ -71,6 +78,8 @@ pub enum AnalysisEvent {
 /// The way of one picture, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stage {
+    /// The large key is being made and sent, where the model needs one.
+    LargeKey,
     /// Being encrypted here.
     Encrypt,
     /// On its way to storage.
@@ -87,7 +96,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::LargeKey,
         Self::Encrypt,
         Self::Send,
         Self::Wait,
@@ -100,6 +110,9 @@ impl Stage {
 /// How long each stage took, in ms of wall time; absent where not (yet) known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageTimes {
+    /// Making and sending the large key; absent where it was there already or is not needed.
+    #[serde(default)]
+    pub large_key_ms: Option<f64>,
     /// Encrypting here.
     pub encrypt_ms: Option<f64>,
     /// Sending the ciphertext to storage.
@@ -118,6 +131,7 @@ impl StageTimes {
     /// What a stage took, if known.
     pub fn of(&self, stage: Stage) -> Option<f64> {
         match stage {
+            Stage::LargeKey => self.large_key_ms,
             Stage::Encrypt => self.encrypt_ms,
             Stage::Send => self.send_ms,
             Stage::Wait => self.wait_ms,
@@ -130,6 +144,7 @@ impl StageTimes {
     /// Notes what a stage took.
     pub fn set(&mut self, stage: Stage, ms: f64) {
         let slot = match stage {
+            Stage::LargeKey => &mut self.large_key_ms,
             Stage::Encrypt => &mut self.encrypt_ms,
             Stage::Send => &mut self.send_ms,
             Stage::Wait => &mut self.wait_ms,

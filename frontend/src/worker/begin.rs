@@ -49,6 +49,8 @@ pub async fn analyse(
         job: None,
         items,
         cancelled: false,
+        large_key: card.evaluation_key.map(|key| key.parameters),
+        again: None,
     };
     let run = Rc::new(Run::new(context, services, book, Some(asker), job, records));
     if let Err(trouble) = run.write_down().await {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{JobId, ModelId, ObjectId};
 use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
@@ -42,6 +43,12 @@ pub struct JobRecord {
     pub(super) items: Vec<ItemRecord>,
     /// Whether it is being undone.
     pub(super) cancelled: bool,
+    /// The parameter set of the large key that the model needs, if it needs one.
+    #[serde(default)]
+    pub(super) large_key: Option<ParameterSetId>,
+    /// The idempotency key of the second submission: the first one did not find the large key.
+    #[serde(default)]
+    pub(super) again: Option<ObjectId>,
 }
 
 /// One picture of a job.

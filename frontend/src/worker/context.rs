@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use darkroom_api::compute::{Catalogue, ModelCard};
+use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{ModelId, ObjectId};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -15,6 +16,7 @@ use super::book::{Book, Record};
 use super::database::Database;
 use super::http::Reach;
 use super::identity::Identity;
+use super::large_key;
 use super::run::Run;
 use super::services::{Owned, Public};
 use super::stop::Stop;
@@ -33,6 +35,8 @@ pub(super) enum News {
     Removed(ObjectId),
     /// All entries were removed.
     Cleared,
+    /// There is more or less of the large key in storage.
+    LargeKey(ParameterSetId),
 }
 
 /// What all tasks share.
@@ -47,6 +51,8 @@ pub struct Context {
     runs: RefCell<Vec<Rc<Run>>>,
     /// Stops what goes on unasked; another one with every key.
     background: RefCell<Stop>,
+    /// Stops the making of the large key that no run has asked for.
+    making: RefCell<Stop>,
     catching_up: Cell<bool>,
 }
 
@@ -68,6 +74,7 @@ impl Context {
             offered: RefCell::default(),
             runs: RefCell::default(),
             background: RefCell::new(Stop::new()),
+            making: RefCell::new(Stop::new()),
             catching_up: Cell::new(false),
         });
         context.listen();
@@ -211,11 +218,22 @@ impl Context {
             .retain(|other| !Rc::ptr_eq(other, run));
     }
 
-    /// Lets go of everything that belongs to a key that is not here any more.
-    fn let_go(&self) {
+    /// Notes what stops the making of the large key.
+    pub fn making(&self, stop: &Stop) {
+        self.making.replace(stop.clone());
+    }
+
+    /// Leaves everything as it is that sends something.
+    pub fn leave_all(&self) {
         for run in self.runs.take() {
             run.leave();
         }
+        self.making.replace(Stop::new()).stop();
+    }
+
+    /// Lets go of everything that belongs to a key that is not here any more.
+    fn let_go(&self) {
+        self.leave_all();
         self.background.replace(Stop::new()).stop();
         self.notify(Notice::EntriesCleared);
     }
@@ -280,10 +298,13 @@ impl Context {
                 }
                 self.notify(Notice::EntryRemoved(id));
             }
-            News::Cleared => {
-                for run in self.runs.take() {
-                    run.leave();
+            News::LargeKey(parameters) => {
+                if let Ok(services) = self.owned(self.background()) {
+                    large_key::look_again(&self, &services, parameters);
                 }
+            }
+            News::Cleared => {
+                self.leave_all();
                 self.notify(Notice::EntriesCleared);
             }
         }

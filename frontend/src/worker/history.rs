@@ -218,6 +218,10 @@ async fn adopt(
         job: Some(job.id),
         items,
         cancelled: false,
+        large_key: card
+            .and_then(|card| card.evaluation_key)
+            .map(|key| key.parameters),
+        again: None,
     };
     book.put_job(&record).await?;
     begin::resume(context, record);

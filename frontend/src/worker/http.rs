@@ -38,6 +38,8 @@ pub enum Body<'a> {
     Json(String),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// Bytes that the browser holds.
+    Buffer(&'a Uint8Array),
 }
 
 /// Why a request gave nothing.
@@ -169,6 +171,7 @@ async fn send_once(ask: &Ask<'_>, stop: &Stop) -> Result<Response, Attempt> {
         Body::Empty => {}
         Body::Json(text) => init.set_body_opt_str(Some(text)),
         Body::Bytes(bytes) => init.set_body_opt_u8_array(Some(&Uint8Array::from(*bytes))),
+        Body::Buffer(bytes) => init.set_body_opt_u8_array(Some(bytes)),
     }
     let promise = scope::global().fetch_with_str_and_init(&ask.path, &init);
     // What `fetch` rejects with is either an abort or a network that does not work.
@@ -194,7 +197,9 @@ fn headers(ask: &Ask<'_>) -> Result<Headers, JsValue> {
     match ask.body {
         Body::Empty => {}
         Body::Json(_) => headers.set("content-type", "application/json")?,
-        Body::Bytes(_) => headers.set("content-type", "application/octet-stream")?,
+        Body::Bytes(_) | Body::Buffer(_) => {
+            headers.set("content-type", "application/octet-stream")?
+        }
     }
     Ok(headers)
 }

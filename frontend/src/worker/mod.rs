@@ -6,7 +6,8 @@
 //! | `identity`, `wrap` | keep and forget the key |
 //! | `backup` | the key as words and as a file |
 //! | `picture`, `objects` | files become pixels, pixels become ciphertexts and back |
-//! | `begin`, `run`, `stages`, `undo` | a job from pixels to results; `follow` hears how compute is getting on |
+//! | `large_key` | the large key, made by several workers of the same program and sent |
+//! | `begin`, `run`, `stages`, `submit`, `undo` | a job from pixels to results; `follow` hears how compute is getting on |
 //! | `history`, `delete` | what was analysed before, also on other devices |
 //! | `services`, `http` | storage and compute |
 //! | `book`, `database`, `note` | what this browser remembers, and what storage keeps for it |
@@ -24,6 +25,7 @@ mod follow;
 mod history;
 mod http;
 mod identity;
+mod large_key;
 mod note;
 mod objects;
 mod picture;
@@ -32,6 +34,7 @@ mod scope;
 mod services;
 mod stages;
 mod stop;
+mod submit;
 mod trouble;
 mod undo;
 mod wrap;
@@ -54,8 +57,11 @@ use crate::protocol::{
 use context::Context;
 use stop::Stop;
 
-/// Starts to take requests.
+/// Starts to take requests, or to make parts of the large key if it was started for that.
 pub fn start() {
+    if scope().name() == large_key::maker::NAME {
+        return large_key::maker::start(&scope());
+    }
     std::panic::set_hook(Box::new(|_| {
         // What a panic says may hold what nobody should read: only that it happened leaves.
         let stopped = trouble::browser("The part of the page that holds your key has stopped.");
@@ -162,6 +168,17 @@ impl Task {
                     .await
             }
             Request::Forget => self.forget().await,
+            Request::LargeKey { parameters } => {
+                let services = context.owned(self.stop)?;
+                let key = large_key::state(&services, parameters).await?;
+                Ok(Reply::LargeKey(key))
+            }
+            Request::MakeLargeKey { parameters } => {
+                context.making(&self.stop);
+                let services = context.owned(self.stop)?;
+                let key = large_key::ensure(context, &services, parameters).await?;
+                Ok(Reply::LargeKey(key))
+            }
             Request::Catalogue => context.catalogue(self.stop).await.map(Reply::Catalogue),
             Request::Prepare {
                 blob,
@@ -274,6 +291,7 @@ impl Task {
 
     async fn forget(self) -> Result<Reply, Trouble> {
         let context = &self.context;
+        delete::forget_large_key(context).await;
         context.identity.forget(&context.database).await?;
         context.key_changed();
         Ok(Reply::Status(self.status().await))

@@ -1,5 +1,5 @@
 //! A job from its first pixel to its last result. It begins in `begin.rs`, its stages are in
-//! `stages.rs`, and `undo.rs` undoes it.
+//! `submit.rs` and `stages.rs`, and `undo.rs` undoes it.
 //!
 //! A job is written down before anything is sent, and every step can be repeated: ids are drawn
 //! once, objects that are there already are as good as sent, and compute knows a job again by its
@@ -7,6 +7,7 @@
 //! doing it both.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use darkroom_api::ids::ObjectId;
@@ -31,6 +32,8 @@ pub struct Run {
     pub(super) records: RefCell<Vec<Record>>,
     /// Whether, when stopped, everything without a result is deleted.
     pub(super) undo: Cell<bool>,
+    /// Bootstraps done, by place, as far as they were told.
+    pub(super) bootstraps_done: RefCell<HashMap<usize, u64>>,
     /// When it was submitted, if in this visit.
     pub(super) submitted_at_ms: Cell<Option<f64>>,
 }
@@ -59,6 +62,7 @@ impl Run {
             job: RefCell::new(job),
             records: RefCell::new(records),
             undo: Cell::new(true),
+            bootstraps_done: RefCell::default(),
             submitted_at_ms: Cell::new(None),
         }
     }
@@ -72,6 +76,11 @@ impl Run {
     pub fn leave(&self) {
         self.undo.set(false);
         self.services.stop.stop();
+    }
+
+    /// Whether compute has it.
+    pub fn is_submitted(&self) -> bool {
+        self.job.borrow().job.is_some()
     }
 
     /// Whether an entry is under way here.

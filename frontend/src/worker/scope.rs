@@ -19,6 +19,11 @@ pub fn global() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
+/// How many threads the machine can run at a time, as far as the browser tells.
+pub fn cores() -> f64 {
+    global().navigator().hardware_concurrency()
+}
+
 /// Unix time in ms.
 pub fn now_ms() -> u64 {
     // Whole milliseconds since 1970 fit into 53 bits.

@@ -79,8 +79,8 @@ impl Owned {
         http::send_if_reachable(&self.open_vault(), &self.stop).await
     }
 
-    /// Stores an object. That it is there already is as good: ids are drawn at random and objects
-    /// never change, so an earlier try has come through.
+    /// Stores an object. That it is there already is as good: ids are drawn at random, or stand for one
+    /// part of one key, and objects never change, so an earlier try has come through.
     ///
     /// # Errors
     /// Storage refuses, or it was stopped.
@@ -88,10 +88,10 @@ impl Owned {
         &self,
         kind: ObjectKind,
         id: ObjectId,
-        object: &[u8],
+        object: Body<'_>,
     ) -> Result<(), Trouble> {
         let path = routes::object(self.held.vault(), kind, id);
-        match self.storage("PUT", path, Body::Bytes(object), JSON).await {
+        match self.storage("PUT", path, object, JSON).await {
             Err(failure) if failure.is(ProblemType::ObjectExists) => Ok(()),
             other => Ok(other.map(drop)?),
         }

@@ -1,16 +1,16 @@
-//! The stages of a job: encrypt and send, submit, wait and compute, fetch and decrypt.
+//! The stages of a job before and after `submit.rs`: encrypt and send, wait and compute, fetch and
+//! decrypt.
 
 use std::collections::VecDeque;
 
-use darkroom_api::compute::{ItemRef, Job, JobItem, State, SubmitJob};
+use darkroom_api::compute::{Job, JobItem, State};
 use darkroom_api::header::ObjectKind;
-use darkroom_api::problem::ProblemType;
-use darkroom_api::storage::{GrantRequest, ObjectRef};
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt, select_biased};
 
 use super::book::Record;
 use super::follow::follow;
+use super::http::Body;
 use super::note::Note;
 use super::objects::{decrypt, encrypt};
 use super::run::Run;
@@ -20,28 +20,15 @@ use crate::protocol::{AnalysisEvent, Answer, EntryState, Stage, Trouble, Trouble
 
 /// How many pictures are sent or fetched at a time.
 const AT_A_TIME: usize = 4;
-/// How long compute may need for a job.
-const GRANT_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Run {
-    /// Does whatever is left to do.
-    ///
-    /// # Errors
-    /// Something that concerns all pictures, or it was stopped.
-    pub(super) async fn work(&self) -> Result<(), Trouble> {
-        if self.job.borrow().job.is_none() {
-            self.send_all().await?;
-            if self.open_places().is_empty() {
-                return Ok(());
-            }
-            self.submit().await?;
-        }
-        self.follow_to_the_end().await
-    }
-
     // ---- encrypt and send ----
 
-    async fn send_all(&self) -> Result<(), Trouble> {
+    /// Encrypts and sends all pictures; one that fails is told apart.
+    ///
+    /// # Errors
+    /// It was stopped, or the browser's database fails.
+    pub(super) async fn send_all(&self) -> Result<(), Trouble> {
         let send = |place| async move { (place, self.send(place).await) };
         let mut sent = stream::iter(self.open_places())
             .map(send)
@@ -68,7 +55,7 @@ impl Run {
             self.enter(place, Stage::Send, Some(object.len() as u64));
             let begun_at = clock_ms();
             self.services
-                .put_object(ObjectKind::Image, item.image, &object)
+                .put_object(ObjectKind::Image, item.image, Body::Bytes(&object))
                 .await?;
             self.set_time(place, Stage::Send, clock_ms() - begun_at);
             self.put_note(place, ObjectKind::Image).await?;
@@ -109,79 +96,22 @@ impl Run {
         self.services.put_note(kind, id, &sealed).await
     }
 
-    fn set_time(&self, place: usize, stage: Stage, ms: f64) {
+    pub(super) fn set_time(&self, place: usize, stage: Stage, ms: f64) {
         if let Some(record) = self.records.borrow_mut().get_mut(place) {
             record.times.set(stage, ms);
         }
     }
 
-    // ---- submit ----
-
-    async fn submit(&self) -> Result<(), Trouble> {
-        let items: Vec<ItemRef> = {
-            let job = self.job.borrow();
-            let open = self
-                .open_places()
-                .into_iter()
-                .filter_map(|place| job.items.get(place));
-            open.map(|item| ItemRef {
-                image: item.image,
-                result: item.entry,
-            })
-            .collect()
-        };
-        let mut reads: Vec<ObjectRef> = Vec::new();
-        for item in &items {
-            let read = ObjectRef {
-                kind: ObjectKind::Image,
-                id: item.image,
-            };
-            if !reads.contains(&read) {
-                reads.push(read);
-            }
-        }
-        let request = GrantRequest {
-            reads,
-            writes: items.iter().map(|item| item.result).collect(),
-            valid_ms: GRANT_MS,
-        };
-        let grant = self.services.grant(&request).await?.grant;
-        let submit = SubmitJob {
-            model: self.job.borrow().model.clone(),
-            vault: self.services.held.vault(),
-            key: self.services.held.id(),
-            items,
-            grant,
-            evaluation_key: None,
-            idempotency_key: self.job.borrow().idempotency_key,
-        };
-        let job = match self.services.submit(&submit).await {
-            // An earlier visit has submitted it, with another grant, and did not live to note it.
-            Err(failure) if failure.is(ProblemType::JobExists) => self.find_job(&submit).await?,
-            other => other?,
-        };
-        self.submitted_at_ms.set(Some(clock_ms()));
-        self.job.borrow_mut().job = Some(job.id);
-        self.write_job().await
-    }
-
-    async fn find_job(&self, submit: &SubmitJob) -> Result<Job, Trouble> {
-        let ours = |job: &Job| {
-            job.items
-                .iter()
-                .any(|a| submit.items.iter().any(|b| a.result == b.result))
-        };
-        let jobs = self.services.jobs().await?;
-        jobs.into_iter()
-            .find(ours)
-            .ok_or_else(|| trouble::missing("The analysis"))
-    }
-
     // ---- wait and compute ----
 
-    async fn follow_to_the_end(&self) -> Result<(), Trouble> {
+    /// Follows the job and fetches its results. Gives its last state if pictures are left of which
+    /// nothing came.
+    ///
+    /// # Errors
+    /// Something that concerns all pictures, or it was stopped.
+    pub(super) async fn follow_to_the_end(&self) -> Result<Option<Job>, Trouble> {
         let Some(id) = self.job.borrow().job else {
-            return Ok(());
+            return Ok(None);
         };
         let mut snapshots = follow(&self.services, id);
         let mut ended = false;
@@ -216,7 +146,7 @@ impl Run {
                 },
             }
         }
-        self.settle(last.as_ref()).await
+        Ok(last.filter(|_| !self.open_places().is_empty()))
     }
 
     /// What a new state of the job means for its pictures.
@@ -229,6 +159,7 @@ impl Run {
             let Some(before) = seen.get_mut(place) else {
                 continue;
             };
+            self.note_bootstraps(place, item.bootstraps_done);
             if before.replace(item.state) == Some(item.state) {
                 continue;
             }
@@ -241,11 +172,22 @@ impl Run {
                 }
                 State::Failed => {
                     let problem = item.problem.as_ref().or(job.problem.as_ref());
+                    if problem.is_some_and(|problem| self.can_mend(problem.kind)) {
+                        // Left open, for another submission.
+                        continue;
+                    }
                     let trouble = problem.map_or_else(trouble::not_understood, trouble::problem);
                     self.fail(place, trouble).await;
                 }
                 State::Cancelled => {}
             }
+        }
+    }
+
+    fn note_bootstraps(&self, place: usize, done: u64) {
+        let before = self.bootstraps_done.borrow_mut().insert(place, done);
+        if done > 0 && before != Some(done) {
+            self.tell(|picture| AnalysisEvent::Bootstraps { picture, done }, place);
         }
     }
 
@@ -265,23 +207,6 @@ impl Run {
         };
         self.set_time(place, Stage::Wait, wait_ms.max(0.0));
         self.set_time(place, Stage::Compute, compute_ms);
-    }
-
-    /// After the last state: pictures of which nothing came.
-    async fn settle(&self, last: Option<&Job>) -> Result<(), Trouble> {
-        let open = self.open_places();
-        if open.is_empty() {
-            return Ok(());
-        }
-        match last {
-            // Cancelled by another device.
-            Some(job) if job.state == State::Cancelled => Err(trouble::cancelled()),
-            Some(Job {
-                problem: Some(problem),
-                ..
-            }) => Err(trouble::problem(problem)),
-            _ => Err(trouble::not_understood()),
-        }
     }
 
     // ---- fetch and decrypt ----

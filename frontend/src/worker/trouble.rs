@@ -234,6 +234,15 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             "Add the original picture again for this model.",
         ),
         P::ForeignKey => foreign_object(),
+        P::EvaluationKeyNeeded
+        | P::EvaluationKeyMissing
+        | P::EvaluationKeyDamaged
+        | P::EvaluationKeyForeign => trouble(
+            K::Damaged,
+            "The server did not find a large key that it can use.",
+            STILL_STORED,
+            "Run the analysis again: the page makes the large key anew where it is missing. If that does not help, tell whoever runs this server.",
+        ),
         P::TooManyJobs => trouble(
             K::Refused,
             "Too many analyses wait or run already.",

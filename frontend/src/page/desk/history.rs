@@ -132,6 +132,7 @@ impl Desk {
                 match bridge::delete_all().await {
                     Ok(()) => {
                         self.drop_entries();
+                        self.look_for_large_key();
                         self.say("Everything is deleted, here and on the server.");
                     }
                     Err(trouble) => self.history_trouble.set(Some(trouble)),
@@ -147,7 +148,8 @@ impl Desk {
                 format::count(many, "result")
             ),
             text: "Every encrypted picture and result of this key is deleted on the server, and \
-                   the small pictures in this browser. Your key and your own files stay."
+                   its large key if there is one, and the small pictures in this browser. Your \
+                   key and your own files stay."
                 .into(),
             verb: "Delete all".into(),
             yes,

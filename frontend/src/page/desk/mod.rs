@@ -1,7 +1,9 @@
 //! What lies on the desk: everything the page shows and what one can do with it.
 
+mod drawing;
 mod history;
 mod key;
+mod large_key;
 mod pictures;
 mod run;
 
@@ -16,7 +18,9 @@ use crate::bridge::{self, Canceller};
 use crate::page::parts::announce::{Announcer, announcer};
 use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
 
-pub use pictures::{Origin, Tile, TileState};
+pub use drawing::{Drawing, reads_digits};
+pub use large_key::{LargeKeyDesk, making_time};
+pub use pictures::{Origin, Tile, TileState, is_dark_on_light};
 pub use run::{Run, RunState, Under, doing, element_id};
 
 /// Something that has to arrive first.
@@ -52,6 +56,8 @@ pub struct Desk {
     pub making: RwSignal<Option<Making>>,
     /// What went wrong with the key.
     pub key_trouble: RwSignal<Option<Trouble>>,
+    /// The large key.
+    pub large_key: LargeKeyDesk,
     /// The models on offer.
     pub catalogue: RwSignal<Loaded<Catalogue>>,
     /// The chosen model.
@@ -103,6 +109,7 @@ impl Desk {
             status: RwSignal::new(None),
             making: RwSignal::new(None),
             key_trouble: RwSignal::new(None),
+            large_key: LargeKeyDesk::new(),
             catalogue: RwSignal::new(Loaded::Loading),
             model: RwSignal::new(None),
             tiles: RwSignal::new(Vec::new()),
@@ -125,6 +132,7 @@ impl Desk {
         bridge::on_notice(move |notice| self.heed(notice));
         self.load_status();
         self.load_catalogue();
+        self.watch_large_key();
     }
 
     /// Says something in the live region.
@@ -204,9 +212,13 @@ impl Desk {
     fn heed(self, notice: Notice) {
         match notice {
             Notice::Status(status) => self.take_status(status),
+            Notice::LargeKey(key) => self.take_large_key(key),
             Notice::Entry(entry) => self.take_entry(*entry),
             Notice::EntryRemoved(id) => self.drop_entry(id),
-            Notice::EntriesCleared => self.drop_entries(),
+            Notice::EntriesCleared => {
+                self.drop_entries();
+                self.look_for_large_key();
+            }
             Notice::Unreachable { retry_ms } => {
                 if self.retry_at.get_untracked().is_none() {
                     self.say("The server is out of reach. The page tries again by itself.");
@@ -230,6 +242,7 @@ impl Desk {
                 self.stopped.set(Some(trouble));
                 self.running.set(None);
                 self.making.set(None);
+                self.large_key.making.set(None);
             }
         }
     }
@@ -237,11 +250,13 @@ impl Desk {
 
 /// Why a model cannot be run from this page; nothing if it can.
 pub fn obstacle(card: &ModelCard) -> Option<&'static str> {
-    if card.evaluation_key.is_some() {
-        Some("It needs the large key, which this page cannot make yet.")
-    } else if darkroom_fhe::params::ParameterSet::by_id(card.parameters.0).is_none() {
-        Some("It needs newer encryption than this page knows. Load the page again.")
-    } else {
+    let image = darkroom_fhe::params::ParameterSet::by_id(card.parameters.0).is_some();
+    let key = card
+        .evaluation_key
+        .is_none_or(|key| darkroom_fhe::wire::evaluation_key::parts(key.parameters.0).is_ok());
+    if image && key {
         None
+    } else {
+        Some("It needs newer encryption than this page knows. Load the page again.")
     }
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, Url};
 
-use super::Desk;
+use super::{Desk, Drawing};
 use crate::bridge;
 use crate::page::{format, save};
 use crate::protocol::{Entry, Grey, Prepared, Source, Trouble};
@@ -24,6 +24,8 @@ pub struct Tile {
     pub state: ArcRwSignal<TileState>,
     /// The models that have run on it.
     pub analysed: ArcRwSignal<Vec<ModelId>>,
+    /// Whether it is encrypted with black and white exchanged.
+    pub inverted: ArcRwSignal<bool>,
 }
 
 /// Where a picture comes from.
@@ -36,6 +38,8 @@ pub enum Origin {
         /// Its address in this page; empty if the browser cannot show it.
         address: String,
     },
+    /// The pad, which may go on changing it.
+    Drawn(ArcRwSignal<Drawing>),
     /// An entry of the history.
     Stored {
         /// The encrypted image in storage.
@@ -61,7 +65,16 @@ pub enum TileState {
 impl Tile {
     /// Whether it came from this device and not from the history.
     pub fn is_own(&self) -> bool {
-        matches!(self.origin, Origin::File { .. })
+        !matches!(self.origin, Origin::Stored { .. })
+    }
+
+    /// The address of the picture as it was brought; empty if the browser cannot show it.
+    pub fn address(&self) -> String {
+        match &self.origin {
+            Origin::File { address, .. } => address.clone(),
+            Origin::Drawn(drawing) => drawing.with_untracked(|drawing| drawing.address.clone()),
+            Origin::Stored { .. } => String::new(),
+        }
     }
 
     /// Whether the chosen model has something to do here.
@@ -75,12 +88,67 @@ impl Tile {
     /// Where a model of this frame finds the pixels.
     pub fn source(&self, frame: InputCard) -> Option<Source> {
         match &self.origin {
-            Origin::Stored { image, pixels } if fits(pixels, frame) => Some(Source::Stored(*image)),
+            Origin::Stored { image, pixels } if fits(pixels, frame) && !self.is_inverted() => {
+                Some(Source::Stored(*image))
+            }
             _ => self.state.with_untracked(|state| match state {
                 TileState::Ready(ready) => Some(Source::Fresh(ready.picture.clone())),
                 _ => None,
             }),
         }
+    }
+
+    /// Its pixels where they are known, else the file.
+    fn pixels(&self) -> Result<Grey, Blob> {
+        match &self.origin {
+            Origin::File { blob, .. } => Err(blob.clone()),
+            Origin::Drawn(drawing) => Ok(drawing.with_untracked(|drawing| drawing.pixels.clone())),
+            Origin::Stored { pixels, .. } => Ok(pixels.clone()),
+        }
+    }
+
+    fn is_inverted(&self) -> bool {
+        self.inverted.get_untracked()
+    }
+
+    /// Takes what the frame made of it.
+    fn take(&self, mut prepared: Prepared) {
+        if self.is_inverted() {
+            invert(&mut prepared.picture);
+        }
+        self.state.set(TileState::Ready(prepared));
+    }
+}
+
+/// Exchanges black and white.
+fn invert(picture: &mut Grey) {
+    for grey in &mut picture.data {
+        *grey = u8::MAX - *grey;
+    }
+}
+
+/// Whether a picture is dark on light: most of its frame's edge is bright.
+pub fn is_dark_on_light(picture: &Grey) -> bool {
+    let width = (picture.width as usize).max(1);
+    let height = picture.data.len() / width;
+    let on_edge = |place: usize| {
+        let (row, column) = (place / width, place % width);
+        row == 0 || row + 1 == height || column == 0 || column + 1 == width
+    };
+    let edge = picture.data.iter().enumerate();
+    let edge: Vec<bool> = edge
+        .filter(|(place, _)| on_edge(*place))
+        .map(|(_, grey)| *grey > u8::MAX / 2)
+        .collect();
+    edge.iter().filter(|bright| **bright).count() * 2 > edge.len()
+}
+
+/// Pixels that have the frame already.
+fn as_they_are(picture: Grey) -> Prepared {
+    Prepared {
+        original_width: picture.width,
+        original_height: picture.height,
+        picture,
     }
 }
 
@@ -129,13 +197,14 @@ impl Desk {
         ));
     }
 
-    fn add(self, name: String, origin: Origin) -> Tile {
+    pub(super) fn add(self, name: String, origin: Origin) -> Tile {
         let tile = Tile {
             number: self.next_number(),
             name,
             origin,
             state: ArcRwSignal::new(TileState::Waiting),
             analysed: ArcRwSignal::new(Vec::new()),
+            inverted: ArcRwSignal::new(false),
         };
         self.tiles.update(|tiles| tiles.push(tile.clone()));
         self.prepare(&tile);
@@ -172,7 +241,25 @@ impl Desk {
         }
     }
 
-    fn prepare(self, tile: &Tile) {
+    /// Exchanges black and white in what would be encrypted of a picture, or back.
+    pub fn invert(self, tile: &Tile) {
+        tile.inverted.update(|inverted| *inverted = !*inverted);
+        tile.state.update(|state| {
+            if let TileState::Ready(ready) = state {
+                invert(&mut ready.picture);
+            }
+        });
+        // Another picture than the one that was analysed.
+        tile.analysed.set(Vec::new());
+        self.tiles.notify();
+        self.say(if tile.is_inverted() {
+            "Inverted."
+        } else {
+            "No longer inverted."
+        });
+    }
+
+    pub(super) fn prepare(self, tile: &Tile) {
         let Some(frame) = untrack(|| self.chosen()).map(|card| card.input) else {
             return;
         };
@@ -185,9 +272,10 @@ impl Desk {
         if ready {
             return;
         }
-        let blob = match &tile.origin {
-            Origin::File { blob, .. } => blob.clone(),
-            Origin::Stored { pixels, .. } => {
+        let blob = match tile.pixels() {
+            Err(blob) => blob,
+            Ok(pixels) if fits(&pixels, frame) => return tile.take(as_they_are(pixels)),
+            Ok(pixels) => {
                 let npy = save::npy(pixels.width, pixels.height, &pixels.data);
                 let Some(blob) = save::as_blob("application/octet-stream", &npy) else {
                     return;
@@ -196,7 +284,7 @@ impl Desk {
             }
         };
         state.set(TileState::Preparing);
-        let name = tile.name.clone();
+        let tile = tile.clone();
         spawn_local(async move {
             let prepared = bridge::prepare(blob, frame.width, frame.height).await;
             // Another frame may have been chosen while this was made.
@@ -204,13 +292,13 @@ impl Desk {
             if !wanted {
                 return;
             }
-            state.set(match prepared {
-                Ok(prepared) => TileState::Ready(prepared),
+            match prepared {
+                Ok(prepared) => tile.take(prepared),
                 Err(trouble) => {
-                    self.say(format!("{name}: {}", trouble.what));
-                    TileState::Failed(trouble)
+                    self.say(format!("{}: {}", tile.name, trouble.what));
+                    state.set(TileState::Failed(trouble));
                 }
-            });
+            }
         });
     }
 }

@@ -5,7 +5,7 @@ use darkroom_api::ids::{ModelId, ObjectId};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::{Desk, Origin, Tile};
+use super::{Desk, Tile};
 use crate::bridge;
 use crate::page::format;
 use crate::protocol::{
@@ -26,6 +26,8 @@ pub struct Run {
     pub original: String,
     /// Where it stands.
     pub state: ArcRwSignal<RunState>,
+    /// Bootstraps that the model takes.
+    pub bootstraps: u64,
     /// The entry of the history that it is.
     pub entry: ArcRwSignal<Option<ObjectId>>,
     tile: Option<u32>,
@@ -55,6 +57,8 @@ pub struct Under {
     pub stage: Stage,
     /// Bytes that it moves.
     pub bytes: Option<u64>,
+    /// Bootstraps done, where compute tells.
+    pub bootstraps_done: u64,
     /// The stages behind it.
     pub times: StageTimes,
     /// When it was entered, Unix time in ms.
@@ -63,15 +67,12 @@ pub struct Under {
 
 impl Run {
     fn of_tile(number: u32, tile: &Tile, card: &ModelCard) -> Self {
-        let original = match &tile.origin {
-            Origin::File { address, .. } => address.clone(),
-            Origin::Stored { .. } => String::new(),
-        };
         Self {
             number,
             name: tile.name.clone(),
             model_title: card.title.clone(),
-            original,
+            original: tile.address(),
+            bootstraps: card.bootstraps,
             state: ArcRwSignal::new(RunState::Queued),
             entry: ArcRwSignal::new(None),
             tile: Some(tile.number),
@@ -84,6 +85,7 @@ impl Run {
             name: entry.name.clone(),
             model_title: entry.model_title.clone(),
             original: String::new(),
+            bootstraps: 0,
             state: ArcRwSignal::new(RunState::Told(
                 Box::new(entry.clone()),
                 StageTimes::default(),
@@ -91,6 +93,14 @@ impl Run {
             entry: ArcRwSignal::new(Some(entry.id)),
             tile: None,
         }
+    }
+
+    /// The share of the computing that so many bootstraps are; 0 for a model without any.
+    pub fn share_computed(&self, bootstraps_done: u64) -> f64 {
+        // Far fewer than 2^53.
+        #[expect(clippy::cast_precision_loss)]
+        let share = bootstraps_done as f64 / self.bootstraps.max(1) as f64;
+        share.min(1.0)
     }
 
     fn is_over(&self) -> bool {
@@ -180,11 +190,23 @@ impl Desk {
                 run.state.set(RunState::Under(Under {
                     stage,
                     bytes,
+                    bootstraps_done: 0,
                     times,
                     since_ms,
                 }));
                 self.announcer
                     .progress(|| format!("{}: {}.", run.name, doing(stage)));
+            }
+            AnalysisEvent::Bootstraps { picture, done } => {
+                let Some(run) = run(picture) else { return };
+                run.state.update(|state| {
+                    if let RunState::Under(under) = state {
+                        under.bootstraps_done = done;
+                    }
+                });
+                let share = run.share_computed(done);
+                self.announcer
+                    .progress(|| format!("{}: {:.0} % analysed.", run.name, share * 100.0));
             }
             AnalysisEvent::Done { picture, entry } => {
                 let Some(run) = run(picture) else { return };
@@ -322,6 +344,7 @@ fn show_run(number: u32) {
 /// What a stage does, for the ear and for the eye.
 pub fn doing(stage: Stage) -> &'static str {
     match stage {
+        Stage::LargeKey => "waiting for the large key",
         Stage::Encrypt => "encrypting",
         Stage::Send => "sending",
         Stage::Wait => "waiting its turn",

@@ -83,9 +83,11 @@ pub fn Pixels(
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn bytes_make_the_smallest_square_that_holds_them() {
         for (bytes, side) in [(0, 1), (1, 1), (2, 2), (4, 2), (5, 3), (81_992, 287)] {
             let picture = Rgba::of_bytes(&vec![7; bytes]);

@@ -7,5 +7,7 @@ pub mod canvas;
 pub mod dialog;
 pub mod glyph;
 pub mod intake;
+pub mod large_key;
 pub mod problem;
+pub mod ring;
 pub mod theme;

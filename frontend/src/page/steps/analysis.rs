@@ -3,9 +3,10 @@
 use darkroom_api::compute::{Accuracy, Catalogue, ModelCard, RefusedModel};
 use leptos::prelude::*;
 
-use crate::page::desk::{Desk, Loaded, desk, obstacle};
+use crate::page::desk::{Desk, Loaded, desk, making_time, obstacle};
 use crate::page::parts::problem::Problem;
 use crate::page::{Here, Station, format};
+use crate::protocol::LargeKeyState;
 
 /// The models as cards, and the button that runs the chosen one.
 #[component]
@@ -213,8 +214,28 @@ fn outlook(desk: Desk, due: usize) -> String {
     } else {
         let many = u64::try_from(due).unwrap_or(u64::MAX);
         let bytes = format::bytes(card.image_bytes.saturating_mul(many));
-        format!("Sends {bytes}, encrypted. Nobody but you can read picture or result.")
+        let key = large_key_first(desk).unwrap_or_default();
+        format!("{key}Sends {bytes}, encrypted. Nobody but you can read picture or result.")
     }
+}
+
+/// What has to be made and sent before the first picture, if anything.
+fn large_key_first(desk: Desk) -> Option<String> {
+    let needed = desk.large_key_needed()?;
+    let (parts, bytes) = match desk.large_key_known().map(|key| key.state) {
+        Some(LargeKeyState::Absent {
+            stored,
+            missing_bytes,
+        }) => (needed.parts.saturating_sub(stored), missing_bytes),
+        Some(_) => return None,
+        // Not asked yet, because there is no key yet: all of it.
+        None => (needed.parts, needed.bytes),
+    };
+    Some(format!(
+        "First your large key, once: {}, made here in {}. ",
+        format::bytes(bytes),
+        format::about(making_time(parts, bytes)),
+    ))
 }
 
 #[component]

@@ -207,9 +207,11 @@ fn File() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn passphrases_are_long_and_typed_twice_the_same() {
         assert!(fault("short", "short").is_some());
         assert!(fault("long enough", "long enouhg").is_some());

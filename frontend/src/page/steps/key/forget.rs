@@ -76,6 +76,11 @@ fn Choices(open: RwSignal<bool>) -> impl IntoView {
         <p>
             "The key and all small pictures are wiped from this browser. Your own files stay where they are."
         </p>
+        <Show when=move || desk.large_key_stored()>
+            <p>
+                "The large key is deleted on the server. Without your key it is of no use, and with it, it is made again in seconds."
+            </p>
+        </Show>
         <p>
             <strong id="forget-loss">{move || loss(desk)}</strong>
         </p>

@@ -1,7 +1,8 @@
-//! Station 1: the key.
+//! Station 1: the key, and the large key where an analysis needs one.
 
 mod backup;
 mod forget;
+mod large;
 mod restore;
 mod words;
 
@@ -12,10 +13,12 @@ use crate::page::desk::{Making, desk};
 use crate::page::fingerprint::Fingerprint;
 use crate::page::parts::glyph::Glyph;
 use crate::page::parts::problem::Problem;
+use crate::page::parts::ring::Ring;
 use crate::page::{Here, Station, focus, format};
 use crate::protocol::{Keeping, KeyInfo, KeyStep};
 use backup::Backup;
 use forget::Forget;
+use large::LargeKeyFacts;
 use restore::Restore;
 
 #[derive(Clone, PartialEq)]
@@ -50,7 +53,7 @@ pub fn KeyStation() -> impl IntoView {
         Face::Looking => view! { <p class="quiet">"Looking for your key …"</p> }.into_any(),
         Face::Missing => view! { <Missing restoring=restoring /> }.into_any(),
         Face::Locked => view! { <Locked restoring=restoring forgetting=forgetting /> }.into_any(),
-        Face::Making => view! { <Ring /> }.into_any(),
+        Face::Making => view! { <BeingMade /> }.into_any(),
         Face::Here(key, keeping) => {
             view! { <Present key=key keeping=keeping restoring=restoring forgetting=forgetting /> }
                 .into_any()
@@ -60,6 +63,7 @@ pub fn KeyStation() -> impl IntoView {
         <Station place=Here::Key id="key" number="1" title="Key">
             {shown}
             {move || desk.key_trouble.get().map(|trouble| view! { <Problem trouble=trouble /> })}
+            <LargeKeyFacts />
         </Station>
         <Backup />
         <Restore open=restoring />
@@ -180,7 +184,7 @@ fn left(making: &Making) -> String {
 }
 
 #[component]
-fn Ring() -> impl IntoView {
+fn BeingMade() -> impl IntoView {
     let desk = desk();
     let step = move || {
         desk.making
@@ -195,22 +199,7 @@ fn Ring() -> impl IntoView {
     };
     view! {
         <div class="ring" data-test="making-key">
-            <svg
-                viewBox="0 0 36 36"
-                role="progressbar"
-                aria-label="Making your key"
-                aria-valuemin="0"
-                aria-valuemax="100"
-                aria-valuenow=move || share(step()).to_string()
-            >
-                <circle cx="18" cy="18" r="15.9155" />
-                <circle
-                    cx="18"
-                    cy="18"
-                    r="15.9155"
-                    stroke-dashoffset=move || (100 - share(step())).to_string()
-                />
-            </svg>
+            <Ring label="Making your key" share=Signal::derive(move || share(step())) />
             <div>
                 <p>{move || doing(step())} " …"</p>
                 <p class="small quiet">{time}</p>

@@ -93,16 +93,18 @@ fn distance(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn what_is_being_typed_is_not_a_fault_yet() {
         assert_eq!(read("abandon aba").faults, Vec::<String>::new());
         assert_eq!(read("abandon aba ").faults.len(), 1);
         assert_eq!(read("abandon xyzz").faults.len(), 1);
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_slip_is_recognised() {
         let hints = read("1. Abandon, 2. abillity ");
         assert_eq!(hints.count, 2);
@@ -112,7 +114,7 @@ mod tests {
         );
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn all_words_together_must_be_a_key() {
         let key = format!("{}art", "abandon ".repeat(23));
         assert!(read(&key).complete);

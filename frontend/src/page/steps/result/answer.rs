@@ -90,9 +90,11 @@ fn Scores(answer: Answer) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_likeliest_comes_first() {
         let answer = Answer {
             class: 1,

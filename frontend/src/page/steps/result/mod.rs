@@ -9,6 +9,7 @@ use leptos::prelude::*;
 
 use crate::page::desk::{Desk, Run, RunState, desk, element_id};
 use crate::page::parts::canvas::{Pixels, Rgba};
+use crate::page::parts::large_key::LargeKeyRing;
 use crate::page::parts::problem::Problem;
 use crate::page::{Here, Station};
 use crate::protocol::{EntryState, Grey, Opened};
@@ -23,6 +24,9 @@ pub fn ResultStation() -> impl IntoView {
     let desk = desk();
     let empty =
         Memo::new(move |_| desk.runs.with(Vec::is_empty) && desk.run_trouble.with(Option::is_none));
+    let first = Memo::new(move |_| {
+        desk.running.with(Option::is_some) && desk.large_key_progress().is_some()
+    });
     let trouble = move || {
         desk.run_trouble.get().map(|trouble| {
             view! {
@@ -37,6 +41,14 @@ pub fn ResultStation() -> impl IntoView {
     view! {
         <Station place=Here::Result id="result" number="4" title="Result" class="result-station">
             {trouble}
+            <Show when=move || first.get()>
+                <div class="note" data-test="large-key-first">
+                    <p>
+                        <strong>"First your large key, this once."</strong>
+                    </p>
+                    <LargeKeyRing />
+                </div>
+            </Show>
             <Show when=move || empty.get()>
                 <p class="quiet">"What a picture shows appears here, and only here."</p>
             </Show>

@@ -1,4 +1,5 @@
-//! The way of a picture as one thin bar: encrypt, send, wait, compute, fetch, decrypt.
+//! The way of a picture as one thin bar: encrypt, send, wait, compute, fetch, decrypt; before them the
+//! large key, where it was made on the way.
 
 use leptos::prelude::*;
 
@@ -17,6 +18,7 @@ struct Part {
 
 fn name(stage: Stage) -> &'static str {
     match stage {
+        Stage::LargeKey => "large key",
         Stage::Encrypt => "encrypt",
         Stage::Send => "send",
         Stage::Wait => "wait",
@@ -26,33 +28,59 @@ fn name(stage: Stage) -> &'static str {
     }
 }
 
-/// While it moves: a sixth for every stage.
-fn moving(now: Option<Stage>) -> Vec<Part> {
-    let slot = 100.0 / 6.0;
-    let begun = Stage::ALL
+/// How wide a stage is drawn while it moves, in units.
+fn weight(stage: Stage, network: bool) -> f64 {
+    match stage {
+        Stage::LargeKey => 3.0,
+        Stage::Compute if network => 5.0,
+        _ => 1.0,
+    }
+}
+
+/// While it moves: the stages that have begun, the one that runs as full as it is far.
+fn moving(now: Option<Stage>, large_key: bool, computed: Option<f64>) -> Vec<Part> {
+    let network = computed.is_some();
+    let stages = Stage::ALL.into_iter();
+    let stages: Vec<Stage> = stages
+        .filter(|stage| large_key || *stage != Stage::LargeKey)
+        .collect();
+    let total: f64 = stages.iter().map(|stage| weight(*stage, network)).sum();
+    let gap = 0.6;
+    let mut x = 0.0;
+    let begun = stages
         .into_iter()
         .take_while(|stage| now.is_some_and(|now| *stage <= now));
-    let part = |(x, stage)| Part {
-        x,
-        width: slot - 0.6,
-        now: Some(stage) == now,
+    let part = |stage| {
+        let slot = weight(stage, network) / total * 100.0;
+        let now = Some(stage) == now;
+        let full = match computed {
+            Some(share) if now && stage == Stage::Compute => share.clamp(0.02, 1.0),
+            _ => 1.0,
+        };
+        let part = Part {
+            x,
+            width: (slot - gap) * full,
+            now,
+        };
+        x += slot;
+        part
     };
-    (0..6)
-        .map(|i| slot * f64::from(i))
-        .zip(begun)
-        .map(part)
-        .collect()
+    begun.map(part).collect()
 }
 
 /// When it is over: as wide as the stage was long, and never too thin to see.
 fn finished(times: &StageTimes) -> Vec<Part> {
-    let known = Stage::ALL.map(|stage| times.of(stage).unwrap_or_default().max(0.0));
+    let stages = Stage::ALL.into_iter();
+    let known: Vec<f64> = stages
+        .filter(|stage| *stage != Stage::LargeKey || times.large_key_ms.is_some())
+        .map(|stage| times.of(stage).unwrap_or_default().max(0.0))
+        .collect();
     let total: f64 = known.iter().sum();
     if total <= 0.0 {
         return Vec::new();
     }
     let thin = 1.0;
-    let room = 100.0 - thin * 6.0;
+    let room = known.iter().fold(100.0, |room, _| room - thin);
     let mut x = 0.0;
     let part = |ms: f64| {
         let width = thin + room * ms / total;
@@ -64,7 +92,7 @@ fn finished(times: &StageTimes) -> Vec<Part> {
         x += width;
         part
     };
-    known.map(part).to_vec()
+    known.into_iter().map(part).collect()
 }
 
 #[component]
@@ -99,8 +127,20 @@ pub fn Progress(run: Run) -> impl IntoView {
             _ => None,
         })
     });
-    let parts = Signal::derive(move || moving(under.get().map(|under| under.stage)));
+    let network = run.bootstraps > 0;
+    let share = StoredValue::new(run.clone());
+    let share =
+        move |under: Under| share.with_value(|run| run.share_computed(under.bootstraps_done));
+    let parts = Signal::derive(move || {
+        let under = under.get();
+        let large_key = under.is_some_and(|under| {
+            under.stage == Stage::LargeKey || under.times.large_key_ms.is_some()
+        });
+        let computed = network.then(|| under.map_or(0.0, share));
+        moving(under.map(|under| under.stage), large_key, computed)
+    });
     let line = format!("{} · {}", run.name, run.model_title);
+    let bootstraps = run.bootstraps;
     let headline = move || {
         under
             .get()
@@ -117,9 +157,34 @@ pub fn Progress(run: Run) -> impl IntoView {
                     <p>{headline} " …"</p>
                     <Bar parts=parts />
                     <ul>{move || behind(under.get())}</ul>
+                    <Steps under=under of=bootstraps />
                 </div>
             </div>
         </div>
+    }
+}
+
+/// How far compute is, for those who want to know.
+#[component]
+fn Steps(under: Memo<Option<Under>>, of: u64) -> impl IntoView {
+    let computing = Memo::new(move |_| {
+        of > 0 && under.with(|under| under.is_some_and(|under| under.stage == Stage::Compute))
+    });
+    let done = move || under.get().map_or(0, |under| under.bootstraps_done);
+    view! {
+        <Show when=move || computing.get()>
+            <details>
+                <summary class="small">"What it is doing"</summary>
+                <p class="small quiet" data-test="bootstraps" data-done=done data-of=of>
+                    {move || {
+                        format!(
+                            "Step {} of {of}. Each step is a bootstrap: a function of the network looked up in an encrypted table, which also takes the noise out of the number.",
+                            done(),
+                        )
+                    }}
+                </p>
+            </details>
+        </Show>
     }
 }
 
@@ -184,7 +249,12 @@ pub fn Finished(times: StageTimes, seen: Seen) -> impl IntoView {
         view! { <li>{item(stage, ms, bytes(stage))}</li> }
     });
     view! {
-        <section class="stages" data-test="stages">
+        <section
+            class="stages"
+            data-test="stages"
+            data-large-key-ms=times.large_key_ms.map(|ms| format!("{ms:.0}"))
+            data-compute-ms=times.compute_ms.map(|ms| format!("{ms:.1}"))
+        >
             <p class="small">"How long it took: " {total}</p>
             <Bar parts=Signal::stored(finished(&times)) />
             <ul>{items.collect_view()}</ul>
@@ -195,11 +265,21 @@ pub fn Finished(times: StageTimes, seen: Seen) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    fn end(parts: &[Part]) -> f64 {
+        parts
+            .last()
+            .map(|part| part.x + part.width)
+            .unwrap_or_default()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_bar_is_full_at_the_end_and_shows_every_stage() {
-        let times = StageTimes {
+        let mut times = StageTimes {
+            large_key_ms: None,
             encrypt_ms: Some(20.0),
             send_ms: Some(5.0),
             wait_ms: Some(0.0),
@@ -207,22 +287,34 @@ mod tests {
             fetch_ms: Some(4.0),
             decrypt_ms: Some(0.1),
         };
-        let parts = finished(&times);
-        assert_eq!(parts.len(), 6);
-        let end = parts
-            .last()
-            .map(|part| part.x + part.width)
-            .unwrap_or_default();
-        assert!((end - 100.0).abs() < 1e-9);
-        assert!(parts.iter().all(|part| part.width >= 1.0));
+        for (large_key_ms, count) in [(None, 6), (Some(4000.0), 7)] {
+            times.large_key_ms = large_key_ms;
+            let parts = finished(&times);
+            assert_eq!(parts.len(), count);
+            assert!((end(&parts) - 100.0).abs() < 1e-9);
+            assert!(parts.iter().all(|part| part.width >= 1.0));
+        }
         assert!(finished(&StageTimes::default()).is_empty());
     }
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_stage_that_runs_is_the_last_one_drawn() {
-        assert!(moving(None).is_empty());
-        let parts = moving(Some(Stage::Wait));
+        assert!(moving(None, false, None).is_empty());
+        let parts = moving(Some(Stage::Wait), false, None);
         assert_eq!(parts.len(), 3);
         assert!(parts[2].now && !parts[1].now);
+        assert_eq!(moving(Some(Stage::Wait), true, None).len(), 4);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn computing_fills_its_part_as_it_goes() {
+        let width = |share| end(&moving(Some(Stage::Compute), true, Some(share)));
+        assert!(width(0.0) < width(0.5) && width(0.5) < width(1.0));
+        let fetching = moving(Some(Stage::Fetch), true, Some(0.0));
+        assert!(
+            (fetching[4].width - moving(Some(Stage::Compute), true, Some(1.0))[4].width).abs()
+                < 1e-9
+        );
+        assert!(width(1.0) < 100.0);
     }
 }

@@ -76,9 +76,11 @@ fn first_hop(protocol: &str, host: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test(unsupported = test)]
     fn no_hop_is_called_safer_than_it_is() {
         assert!(first_hop("http:", "localhost").contains("within this computer"));
         assert!(first_hop("http:", "10.0.0.7").contains("could alter"));
