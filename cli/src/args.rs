@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -51,12 +52,16 @@ pub enum Command {
     Analyse(Analyse),
     /// Encrypts one picture to a file
     Encrypt(Encrypt),
-    /// Runs a model on an encrypted picture; needs no key
+    /// Makes the evaluation key that networks need: public, made once for a key and all networks
+    EvaluationKey(EvaluationKey),
+    /// Runs a model on an encrypted picture; needs no secret key
     Compute(Compute),
     /// Reads an encrypted result
     Decrypt(Decrypt),
     /// Goes the whole way in one process, with a key of its own, and prints how long each stage takes
     Simulate(Simulate),
+    /// Measures a model on pictures with known labels: in the clear, with simulated noise, encrypted
+    Evaluate(Evaluate),
 }
 
 /// Where the server is.
@@ -112,12 +117,46 @@ pub struct Encrypt {
     pub output: PathBuf,
 }
 
+/// How many threads work.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Threads {
+    /// Work on so many threads at once [default: one a core]
+    #[arg(id = "threads", long = "threads", value_name = "N")]
+    pub wanted: Option<NonZeroUsize>,
+}
+
+/// `darkroom evaluation-key`
+#[derive(Debug, clap::Args)]
+pub struct EvaluationKey {
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The folder of a model that needs one; it then serves all models of its parameter set
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Where the evaluation key goes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// How many threads work.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
 /// `darkroom compute`
 #[derive(Debug, clap::Args)]
 pub struct Compute {
     /// The model's folder
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
+    /// The evaluation key of whoever encrypted the picture; networks need one
+    #[arg(long, value_name = "FILE")]
+    pub evaluation_key: Option<PathBuf>,
+    /// How many threads work.
+    #[command(flatten)]
+    pub threads: Threads,
     /// The encrypted picture
     #[arg(value_name = "CT")]
     pub image: PathBuf,
@@ -142,12 +181,39 @@ pub struct Decrypt {
     pub json: bool,
 }
 
+/// `darkroom evaluate`
+#[derive(Debug, clap::Args)]
+pub struct Evaluate {
+    /// The model's folder
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// A NumPy archive: images, uint8 of shape (n, height, width), and labels, integers from 0; or
+    /// val_images and val_labels
+    #[arg(long, value_name = "FILE.npz")]
+    pub data: PathBuf,
+    /// Also encrypt so many of the pictures, spread evenly over them, and compute on the ciphertexts
+    #[arg(long, value_name = "N")]
+    pub encrypted: Option<NonZeroUsize>,
+    /// Where the simulated noise begins; the same seed, the same noise
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// How many threads work.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
 /// `darkroom simulate`
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
     /// The model's folder
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
+    /// How many threads work.
+    #[command(flatten)]
+    pub threads: Threads,
     /// Pictures: PNG, JPEG, WebP, BMP, GIF, or NumPy's .npy
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,

@@ -46,6 +46,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file is there, and nobody said that it may go.
+    #[error("{} is there already; --force overwrites it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file holds no key.
     #[error("{} is not a key file: {reason}", path.display())]
     NotAKey {
@@ -98,6 +104,47 @@ pub enum Error {
         what: String,
         /// What is wrong with it.
         source: darkroom_fhe::Error,
+    },
+    /// The model is a network, and no evaluation key was named.
+    #[error(
+        "{model} needs an evaluation key: make one with darkroom evaluation-key where the secret key \
+         is, and name it with --evaluation-key"
+    )]
+    NeedsEvaluationKey {
+        /// The model.
+        model: String,
+    },
+    /// An evaluation key cannot be used.
+    #[error("{what} cannot be used as the evaluation key")]
+    EvaluationKey {
+        /// Its file.
+        what: String,
+        /// What is wrong with it.
+        source: EvaluationKeyError,
+    },
+    /// Pictures with labels cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: darkroom_fhe::Error,
+    },
+    /// A label that is no class of the model.
+    #[error(
+        "picture {picture} of {} is of class {label}, and the model has {classes}; classes are counted \
+         from 0 in the order of model.toml",
+        path.display()
+    )]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Which picture, counted from 0.
+        picture: usize,
+        /// Its label.
+        label: usize,
+        /// The classes of the model.
+        classes: usize,
     },
     /// An object belongs to another key.
     #[error("{what} belongs to key {found}, and yours is {own}; use the key that it was made with")]
@@ -164,6 +211,60 @@ pub enum Error {
     /// Output could not be written.
     #[error("the answer cannot be printed")]
     Print(#[from] std::io::Error),
+}
+
+/// Why a file is no evaluation key, or not the one that is needed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationKeyError {
+    /// Nothing is in it.
+    #[error("it is empty")]
+    Empty,
+    /// The secret key itself.
+    #[error(
+        "it is a secret key, which is not for computing: make an evaluation key of it with darkroom \
+         evaluation-key"
+    )]
+    Secret,
+    /// An object in it is damaged, or none.
+    #[error("part {place} in it: {source}")]
+    Part {
+        /// Which, counted from 1.
+        place: usize,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+    /// It belongs to another key.
+    #[error(
+        "it belongs to key {found}, and what is to be computed on to key {owner}; make one with that"
+    )]
+    Foreign {
+        /// The key in its header.
+        found: KeyId,
+        /// The key of the picture.
+        owner: KeyId,
+    },
+    /// It is of another parameter set.
+    #[error(
+        "it has parameter set {found}, and the model needs {expected}; make one for this model"
+    )]
+    Parameters {
+        /// The set in its header.
+        found: u32,
+        /// The set that the model needs.
+        expected: u32,
+    },
+    /// Parts are malformed, missing or there twice.
+    #[error(transparent)]
+    Core(#[from] darkroom_fhe::Error),
+}
+
+impl EvaluationKeyError {
+    /// An object in it is wrong, the places counted from 0.
+    pub fn part(place: usize, source: HeaderError) -> Self {
+        let place = place + 1;
+        Self::Part { place, source }
+    }
 }
 
 /// Why a file is no picture.

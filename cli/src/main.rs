@@ -2,10 +2,13 @@
 //!
 //! Two ways: `analyse` sends encrypted pictures through a gateway and reads what comes back;
 //! `encrypt`, `compute` and `decrypt` do the stages one by one over files, on any machines.
+//! `evaluate` measures a model on pictures whose labels are known.
 
 mod age_file;
 mod args;
 mod error;
+mod evaluate;
+mod evaluation_key;
 mod files;
 mod key_file;
 mod model_folder;
@@ -15,6 +18,8 @@ mod pictures;
 mod progress;
 mod simulate;
 mod stages;
+mod threads;
+mod timing;
 mod words;
 
 use std::io::IsTerminal;
@@ -44,9 +49,11 @@ fn run(args: Args) -> Result<ExitCode> {
             None => words::restore(&key, std::io::stdin().is_terminal())?,
         },
         Command::Encrypt(encrypt) => stages::encrypt(&encrypt)?,
+        Command::EvaluationKey(make) => evaluation_key::make(&make)?,
         Command::Compute(compute) => stages::compute(&compute)?,
         Command::Decrypt(decrypt) => stages::decrypt(&decrypt)?,
         Command::Simulate(simulate) => return Ok(simulate::run(&simulate)?),
+        Command::Evaluate(evaluate) => return Ok(evaluate::run(&evaluate)?),
         Command::Models { server, json } => return Ok(wait(online::models(&server, json))??),
         Command::Analyse(analyse) => return Ok(wait(online::analyse(&analyse))??),
     }

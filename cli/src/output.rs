@@ -88,6 +88,17 @@ fn bars(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     writeln!(out, "  scores {}", scores.join(", "))
 }
 
+/// A size in thousands of bytes, rounded up, or in millions.
+pub fn bytes(bytes: u64) -> String {
+    let (unit, per_tenth) = if bytes < 1_000_000 {
+        ("KB", 100)
+    } else {
+        ("MB", 100_000)
+    };
+    let tenths = bytes.div_ceil(per_tenth);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// An error with everything that caused it, in one line.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();

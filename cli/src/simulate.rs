@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
+use darkroom_fhe::eval::{Control, EvaluationKey};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::params::ParameterSet;
@@ -13,13 +13,19 @@ use serde::Serialize;
 
 use crate::args::Simulate;
 use crate::error::Error;
+use crate::evaluation_key::Figures;
 use crate::output::{self, AnswerJson};
-use crate::{model_folder, pictures, stages};
+use crate::progress::Progress;
+use crate::timing::timed;
+use crate::{evaluation_key, model_folder, pictures, stages, threads};
 
 /// What comes before the first picture.
 struct Setup {
     model: Model,
     key: ClientKey,
+    /// For networks.
+    evaluation_key: Option<(EvaluationKey, Figures)>,
+    threads: usize,
     parameters_ms: f64,
     keygen_ms: f64,
 }
@@ -47,7 +53,7 @@ struct Run {
 
 /// `darkroom simulate`
 pub fn run(args: &Simulate) -> Result<ExitCode, Error> {
-    let setup = set_up(&args.model)?;
+    let setup = set_up(args)?;
     if !args.json {
         describe(&setup)?;
     }
@@ -58,7 +64,7 @@ pub fn run(args: &Simulate) -> Result<ExitCode, Error> {
             code = ExitCode::FAILURE;
         }
         if args.json {
-            print_json(image, &outcome, setup.model.notice())?;
+            print_json(image, &outcome, &setup)?;
         } else {
             print_text(image, &outcome);
         }
@@ -66,24 +72,32 @@ pub fn run(args: &Simulate) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
-fn set_up(folder: &Path) -> Result<Setup, Error> {
-    let (model, parameters_ms) = timed(|| model_folder::load(folder))?;
-    let (key, keygen_ms) = timed(|| Ok(ClientKey::generate(&mut Randomness::system()?)?))?;
+fn set_up(args: &Simulate) -> Result<Setup, Error> {
+    let threads = threads::count(args.threads.wanted);
+    let (model, read) = timed(|| model_folder::load(&args.model))?;
+    let (key, keygen) = timed(|| Ok(ClientKey::generate(&mut Randomness::system()?)?))?;
+    let parameters = model.evaluation_key_parameters();
+    let progress = Progress::begin("making the evaluation key");
+    let made =
+        parameters.map(|parameters| evaluation_key::fresh(&key, parameters, threads, &progress));
     Ok(Setup {
+        evaluation_key: made.transpose()?,
         model,
         key,
-        parameters_ms,
-        keygen_ms,
+        threads,
+        parameters_ms: read.wall_ms,
+        keygen_ms: keygen.wall_ms,
     })
 }
 
 fn simulate(setup: &Setup, image: &Path) -> Result<Run, Error> {
     let (model, key) = (&setup.model, &setup.key);
-    let (pixels, prepare_ms) = timed(|| pictures::load(image, model.input()))?;
-    let (encrypted, encrypt_ms) = timed(|| stages::encrypt_pixels(key, &pixels))?;
-    let (result, compute_ms) =
-        timed(|| stages::evaluate(model, "the encrypted picture", &encrypted))?;
-    let ((answer, _), decrypt_ms) = timed(|| stages::read_result(key, "the result", &result))?;
+    let (pixels, prepare) = timed(|| pictures::load(image, model.input()))?;
+    let (encrypted, encrypt) = timed(|| stages::encrypt_pixels(key, &pixels))?;
+    let progress = Progress::begin("computing");
+    let (result, compute) = timed(|| compute(setup, &encrypted, &progress))?;
+    drop(progress);
+    let ((answer, _), decrypt) = timed(|| stages::read_result(key, "the result", &result))?;
     Ok(Run {
         answer,
         clear: eval::clear::evaluate(model, &pixels)?,
@@ -92,12 +106,29 @@ fn simulate(setup: &Setup, image: &Path) -> Result<Run, Error> {
         times: Times {
             parameters_ms: setup.parameters_ms,
             keygen_ms: setup.keygen_ms,
-            prepare_ms,
-            encrypt_ms,
-            compute_ms,
-            decrypt_ms,
+            prepare_ms: prepare.wall_ms,
+            encrypt_ms: encrypt.wall_ms,
+            compute_ms: compute.wall_ms,
+            decrypt_ms: decrypt.wall_ms,
         },
     })
+}
+
+fn compute(setup: &Setup, encrypted: &[u8], progress: &Progress) -> Result<Vec<u8>, Error> {
+    let key = setup.evaluation_key.as_ref().map(|(key, _)| key);
+    let all = setup.model.bootstraps();
+    let control = Control {
+        threads: setup.threads,
+        progress: &|done| progress.detail(format!(", {done} of {all} bootstraps")),
+        cancelled: &|| false,
+    };
+    stages::evaluate(
+        &setup.model,
+        "the encrypted picture",
+        encrypted,
+        key,
+        &control,
+    )
 }
 
 impl Run {
@@ -110,12 +141,6 @@ impl Run {
         let pairs = self.answer.scores.iter().zip(&self.clear.scores);
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     }
-}
-
-fn timed<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<(T, f64), Error> {
-    let begun = Instant::now();
-    let done = work()?;
-    Ok((done, begun.elapsed().as_secs_f64() * 1e3))
 }
 
 fn describe(setup: &Setup) -> Result<(), Error> {
@@ -131,10 +156,19 @@ fn describe(setup: &Setup) -> Result<(), Error> {
         "  parameters {:9.3} ms   reading the model, choosing its scales",
         setup.parameters_ms
     );
-    println!(
-        "  keys       {:9.3} ms   no evaluation key is needed",
-        setup.keygen_ms
-    );
+    let needed = match setup.evaluation_key {
+        Some(_) => "",
+        None => "   no evaluation key is needed",
+    };
+    println!("  keys       {:9.3} ms{needed}", setup.keygen_ms);
+    if let Some((_, key)) = &setup.evaluation_key {
+        let (threads, held) = (setup.threads, output::bytes(key.memory_bytes));
+        println!(
+            "  evaluation {:9.3} ms   {} bytes of evaluation key, made on {threads} threads",
+            key.make_ms, key.bytes
+        );
+        println!("  expansion  {:9.3} ms   {held} in memory", key.expand_ms);
+    }
     Ok(())
 }
 
@@ -165,11 +199,7 @@ fn print_text(image: &Path, outcome: &Result<Run, Error>) {
     }
 }
 
-fn print_json(
-    image: &Path,
-    outcome: &Result<Run, Error>,
-    notice: Option<&str>,
-) -> Result<(), Error> {
+fn print_json(image: &Path, outcome: &Result<Run, Error>, setup: &Setup) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Line<'a> {
@@ -181,6 +211,8 @@ fn print_json(
             score_error: f64,
             image_bytes: usize,
             result_bytes: usize,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            evaluation_key: Option<&'a Figures>,
             times: &'a Times,
         },
         Failed {
@@ -192,11 +224,12 @@ fn print_json(
     output::json(&match outcome {
         Ok(run) => Line::Done {
             image,
-            answer: AnswerJson::new(&run.answer, notice),
+            answer: AnswerJson::new(&run.answer, setup.model.notice()),
             clear: AnswerJson::new(&run.clear, None),
             score_error: run.error(),
             image_bytes: run.image_bytes,
             result_bytes: run.result_bytes,
+            evaluation_key: setup.evaluation_key.as_ref().map(|(_, figures)| figures),
             times: &run.times,
         },
         Err(error) => Line::Failed {

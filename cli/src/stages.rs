@@ -4,6 +4,7 @@ use std::path::Path;
 
 use darkroom_api::header::{self, Header, ObjectKind, ParameterSetId};
 use darkroom_api::ids::KeyId;
+use darkroom_fhe::eval::{Control, EvaluationKey};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
@@ -13,7 +14,8 @@ use darkroom_fhe::{Answer, eval};
 
 use crate::args::{Compute, Decrypt, Encrypt};
 use crate::error::Error;
-use crate::{files, key_file, model_folder, output, pictures};
+use crate::progress::Progress;
+use crate::{evaluation_key, files, key_file, model_folder, output, pictures, threads};
 
 const OBJECT_BYTES_MAX: u64 = 64 << 20;
 
@@ -28,11 +30,38 @@ pub fn encrypt(args: &Encrypt) -> Result<(), Error> {
 /// `darkroom compute`
 pub fn compute(args: &Compute) -> Result<(), Error> {
     let model = model_folder::load(&args.model)?;
+    let what = name(&args.image);
     let object = read_object(&args.image)?;
-    files::write(
-        &args.output,
-        &evaluate(&model, &name(&args.image), &object)?,
-    )
+    let (header, _) = open(&what, &object, ObjectKind::Image)?;
+    let key = key_for(&model, args.evaluation_key.as_deref(), header.key)?;
+    let (progress, all) = (Progress::begin("computing"), model.bootstraps());
+    let control = Control {
+        threads: threads::count(args.threads.wanted),
+        progress: &|done| progress.detail(format!(", {done} of {all} bootstraps")),
+        cancelled: &|| false,
+    };
+    let result = evaluate(&model, &what, &object, key.as_ref(), &control)?;
+    files::write(&args.output, &result)
+}
+
+/// The key in a file if the model needs one. It has to be the one of the picture's owner.
+fn key_for(
+    model: &Model,
+    file: Option<&Path>,
+    owner: KeyId,
+) -> Result<Option<EvaluationKey>, Error> {
+    match (model.evaluation_key_parameters(), file) {
+        (None, None) => Ok(None),
+        (None, Some(file)) => {
+            let (id, file) = (model.id(), file.display());
+            eprintln!("{id} needs no evaluation key: {file} is not read");
+            Ok(None)
+        }
+        (Some(_), None) => Err(Error::NeedsEvaluationKey {
+            model: model.id().to_owned(),
+        }),
+        (Some(parameters), Some(file)) => evaluation_key::read(file, parameters, owner).map(Some),
+    }
 }
 
 /// `darkroom decrypt`
@@ -74,11 +103,17 @@ pub fn encrypt_pixels(key: &ClientKey, pixels: &Pixels) -> Result<Vec<u8>, Error
 }
 
 /// An encrypted picture becomes an encrypted result; both with header.
-pub fn evaluate(model: &Model, what: &str, object: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn evaluate(
+    model: &Model,
+    what: &str,
+    object: &[u8],
+    key: Option<&EvaluationKey>,
+    control: &Control,
+) -> Result<Vec<u8>, Error> {
     let (header, payload) = open(what, object, ObjectKind::Image)?;
     let unusable = |source| payload_error(what, source);
     let image = EncryptedImage::from_payload(header.parameters.0, payload).map_err(unusable)?;
-    let result = eval::cipher::evaluate(model, &image, None, &eval::Control::unattended()).map_err(unusable)?;
+    let result = eval::cipher::evaluate(model, &image, key, control).map_err(unusable)?;
     let parameters = ParameterSetId(result.parameters());
     Ok(header::seal(
         ObjectKind::Result,

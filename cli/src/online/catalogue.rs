@@ -41,22 +41,24 @@ fn print(card: &ModelCard) {
         let balanced = balanced.unwrap_or_default();
         println!("    right on {value:.1} %{balanced} of {}", accuracy.data);
     }
-    let (up, down) = (kilobytes(card.image_bytes), kilobytes(card.result_bytes));
-    let key = match card.evaluation_key {
-        Some(key) => format!("an evaluation key of {}", kilobytes(key.bytes)),
-        None => "no evaluation key".to_owned(),
-    };
+    let (up, down) = (
+        output::bytes(card.image_bytes),
+        output::bytes(card.result_bytes),
+    );
     let (width, height) = (card.input.width, card.input.height);
     println!(
-        "    {width}x{height} pixels, {up} up, {down} down, {key}, {:.1} ms",
+        "    {width}x{height} pixels, {up} up, {down} down, {:.1} ms",
         card.expected_ms
     );
+    match card.evaluation_key {
+        Some(key) => println!(
+            "    {} bootstraps; an evaluation key of {}, sent once for all models that need one",
+            card.bootstraps,
+            output::bytes(key.bytes)
+        ),
+        None => println!("    needs no evaluation key"),
+    }
     if let Some(notice) = &card.notice {
         println!("    {notice}");
     }
-}
-
-fn kilobytes(bytes: u64) -> String {
-    let tenths = bytes.div_ceil(100);
-    format!("{}.{} KB", tenths / 10, tenths % 10)
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod catalogue;
 mod follow;
+mod key_parts;
 mod note;
 mod report;
 mod session;
@@ -30,6 +31,16 @@ pub async fn analyse(args: &Analyse) -> Result<ExitCode, Error> {
     let progress = Progress::begin("asking the server");
     let session = Session::begin(&args.server.url, key, &args.model).await?;
     let report = Report::new(args.json, args.images.len(), &session, progress);
+    if let Some(card) = session.card.evaluation_key {
+        tokio::select! {
+            done = key_parts::complete(&session, card, &report) => done?,
+            pressed = tokio::signal::ctrl_c() => {
+                pressed?;
+                report.say("what was sent of the evaluation key stays; the next time goes on there");
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        }
+    }
     for paths in args.images.chunks(JOB_IMAGES_MAX) {
         let batch = Batch::new(&session, &report, paths)?;
         tokio::select! {

@@ -96,14 +96,36 @@ impl Report {
         } else {
             String::new()
         };
-        self.progress.set(format!("{what}{done}"));
+        self.progress.set(what, done);
+    }
+
+    /// How many parts of the evaluation key are sent, of those that were missing.
+    pub fn part_of_key(&self, done: usize, parts: usize) {
+        let detail = format!(", {done} of {parts} parts done");
+        self.progress
+            .set("making and sending the evaluation key", detail);
+    }
+
+    /// How many bootstraps the server has done, of those that the pictures take.
+    pub fn bootstraps(&self, done: u64, all: u64) {
+        self.doing("the server computes");
+        if all > 0 {
+            self.progress
+                .detail(format!(", {done} of {all} bootstraps"));
+        }
+    }
+
+    /// Something to know beside the answers.
+    pub fn say(&self, text: &str) {
+        self.progress.clear();
+        eprintln!("{text}");
     }
 
     /// Ctrl-C was pressed.
     pub fn stopping(&self) {
         self.progress.clear();
         eprintln!("cancelling at the server; press Ctrl-C again to leave at once");
-        self.progress.set("cancelling".into());
+        self.progress.set("cancelling", String::new());
     }
 
     /// What became of the next picture.

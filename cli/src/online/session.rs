@@ -129,9 +129,6 @@ async fn card(compute: &Compute, server: &str, model: &ModelId) -> Result<ModelC
             "it takes images of parameter set {found}"
         )));
     }
-    if card.evaluation_key.is_some() {
-        return Err(Error::TooNew("it needs an evaluation key".into()));
-    }
     Ok(card)
 }
 

@@ -2,6 +2,8 @@
 //! The real binary over real files, without a server.
 
 mod bad_input;
+mod evaluate;
 mod keys;
+mod networks;
 mod stages;
 mod support;

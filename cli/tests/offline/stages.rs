@@ -4,7 +4,7 @@ use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Picture;
 use darkroom_fhe::wire::EncryptedImage;
 
-use crate::support::{Desk, MODELS, SAMPLES, folder, sample_path};
+use crate::support::{Desk, MODELS, SAMPLES, folder, npy, sample_path};
 
 /// What the models say of the samples.
 const LABELS: [[&str; 3]; 2] = [
@@ -110,12 +110,8 @@ fn a_picture_is_the_same_as_png_and_as_npy() {
     let png = sample_path("chest-lateral");
     let grey = image::open(&png).unwrap().into_luma8();
     let (width, height) = grey.dimensions();
-    let shape =
-        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({height}, {width}), }}");
-    let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    npy.extend_from_slice(format!("{shape:<117}\n").as_bytes());
-    npy.extend_from_slice(grey.as_raw());
-    desk.write("grey.npy", &npy);
+    let shape = format!("({height}, {width})");
+    desk.write("grey.npy", &npy("|u1", &shape, grey.as_raw().clone()));
     grey.save(desk.path("grey.bmp")).unwrap();
     let rgb = image::DynamicImage::ImageLuma8(grey).into_rgb8();
     rgb.save(desk.path("rgb.webp")).unwrap();

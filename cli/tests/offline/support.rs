@@ -1,6 +1,6 @@
 //! A folder of its own for each test, and the binary in it.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -138,6 +138,26 @@ pub fn sample_path(sample: &str) -> String {
         .join(name)
         .display()
         .to_string()
+}
+
+/// As `np.save` writes it.
+pub fn npy(dtype: &str, shape: &str, data: Vec<u8>) -> Vec<u8> {
+    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    npy.extend_from_slice(format!("{header:<117}\n").as_bytes());
+    npy.extend(data);
+    npy
+}
+
+/// As `np.savez` writes it.
+pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, npy) in arrays {
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        archive.write_all(npy).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 fn root() -> &'static Path {

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::super::follow::follow;
+use super::super::key_parts;
 use super::super::report::Done;
 use super::super::session::patiently;
 use super::{AT_A_TIME, Batch, Item, since};
@@ -60,6 +61,10 @@ impl Batch<'_> {
         };
         let (vault, owner) = (session.vault, &session.vault_token);
         let grant = patiently(async || session.storage.grant(vault, owner, &request).await).await;
+        let evaluation_key = match session.card.evaluation_key {
+            Some(card) => Some(key_parts::reference(session, card, GRANT_MS).await?),
+            None => None,
+        };
         let job = SubmitJob {
             model: session.card.id.clone(),
             vault,
@@ -68,7 +73,7 @@ impl Batch<'_> {
             grant: grant
                 .map_err(Error::service("asking storage for a grant"))?
                 .grant,
-            evaluation_key: None,
+            evaluation_key,
             idempotency_key: self.idempotency_key,
         };
         let owner = &session.compute_token;
@@ -103,10 +108,12 @@ impl Batch<'_> {
             .await;
         // What cannot be printed now fails again, and is told, when the batch ends.
         let _ = self.tell();
-        self.report.doing(match job.state {
-            State::Queued => "waiting for the server",
-            _ => "the server computes",
-        });
+        if job.state == State::Queued {
+            return self.report.doing("waiting for the server");
+        }
+        let done = job.items.iter().map(|state| state.bootstraps_done).sum();
+        let all = self.session.card.bootstraps * job.items.len() as u64;
+        self.report.bootstraps(done, all);
     }
 
     async fn fetch(&self, item: &Item) -> Result<Done, Error> {
