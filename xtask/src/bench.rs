@@ -1,5 +1,8 @@
 //! `cargo xtask bench`: what is measured, beside what it must reach.
 
+mod accuracy;
+mod target;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,6 +14,7 @@ use crate::run::{build_services, programs};
 use crate::test::for_e2e;
 use crate::tools::{Tools, browser};
 use crate::{page, root};
+use target::{Target, target_names, target_of};
 
 /// What to do with the figures.
 #[derive(clap::Args)]
@@ -21,19 +25,16 @@ pub struct Options {
     /// Only what needs no page and no browser.
     #[arg(long)]
     native: bool,
+    /// Measure accuracy as well, on the digits.npz in this folder.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How many of its pictures are really encrypted.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "data")]
+    encrypted: u32,
+    /// Take the networks from here instead of the zoo.
+    #[arg(long, value_name = "DIR", default_value_os_t = root().join("models"), hide_default_value = true)]
+    models: PathBuf,
 }
-
-/// The most that a figure may be, by its name. All targets here are upper bounds.
-const TARGETS: &[(&str, f64)] = &[
-    ("image", 84_000.0),
-    ("result", 8_400.0),
-    ("evaluation key", 0.0),
-    ("score error, largest of 62 pictures", 1e-4),
-    ("server, payload to payload", 3.0),
-    ("encryption of 128x128 in the browser's worker", 50.0),
-    ("compute memory growth over 1000 jobs", 2.0),
-    ("page's first load, compressed", 1_000_000.0),
-];
 
 struct Row {
     name: String,
@@ -44,15 +45,14 @@ struct Row {
 /// Measures everything and prints the table.
 pub fn run(options: &Options) -> Result<()> {
     let mut rows = Vec::new();
-    let mut fhe = cargo([
-        "bench",
-        "--locked",
-        "-p",
-        "darkroom-fhe",
-        "--features",
-        "client",
-    ]);
+    let models = std::path::absolute(&options.models)?;
+    let mut fhe = cargo(["bench", "--locked", "-p", "darkroom-fhe"]);
+    fhe.args(["--features", "client"]);
+    fhe.env("DARKROOM_BENCH_MODELS", &models);
     rows.extend(rows_in(&output(&mut fhe)?)?);
+    if let Some(data) = &options.data {
+        rows.extend(accuracy::measure(&models, data, options.encrypted)?);
+    }
     if !options.native {
         rows.extend(measure_whole_path()?);
     }
@@ -105,15 +105,12 @@ impl Row {
         })
     }
 
-    fn target(&self) -> Option<f64> {
-        TARGETS
-            .iter()
-            .find(|(name, _)| *name == self.name)
-            .map(|(_, target)| *target)
+    fn target(&self) -> Option<Target> {
+        target_of(&self.name)
     }
 
     fn met(&self) -> Option<bool> {
-        self.target().map(|target| self.value <= target)
+        self.target().map(|target| target.met(self.value))
     }
 
     fn to_json(&self) -> Value {
@@ -121,7 +118,7 @@ impl Row {
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "target": self.target(),
+            "target": self.target().map(Target::to_json),
             "met": self.met(),
         })
     }
@@ -134,33 +131,31 @@ fn print_table(rows: &[Row]) {
         .max()
         .unwrap_or(4);
     println!(
-        "\n{:width$}  {:>12}  {:6}  {:>12}  met",
+        "\n{:width$}  {:>12}  {:6}  {:>18}  met",
         "name", "value", "unit", "target"
     );
     for row in rows {
-        let target = row.target().map_or_else(String::new, number);
+        let target = row.target().map_or_else(String::new, Target::text);
         let met = match row.met() {
             Some(true) => "yes",
             Some(false) => "NO",
             None => "",
         };
         println!(
-            "{:width$}  {:>12}  {:6}  {target:>12}  {met}",
+            "{:width$}  {:>12}  {:6}  {target:>18}  {met}",
             row.name,
             number(row.value),
             row.unit
         );
     }
-    for (name, _) in TARGETS
-        .iter()
-        .filter(|(name, _)| rows.iter().all(|row| row.name != *name))
-    {
+    let measured = |name: &str| rows.iter().any(|row| row.name == name);
+    for name in target_names().filter(|name| !measured(name)) {
         println!("not measured: {name}");
     }
 }
 
 /// Whole numbers whole, others with three digits that count.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value == value.trunc() && value.abs() < 1e15 {
         return format!("{value:.0}");
     }
@@ -190,7 +185,7 @@ mod tests {
         let rows = rows_in(text).unwrap();
         assert_eq!(rows[0].met(), Some(false));
         let written = rows[0].to_json();
-        assert_eq!(written["target"], json!(3.0));
+        assert_eq!(written["target"], json!({ "at_most": 3.0 }));
         assert_eq!(written["met"], json!(false));
         let free = Row {
             name: "round trip".into(),

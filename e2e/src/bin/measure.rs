@@ -19,6 +19,10 @@ const WARM_JOBS: usize = 200;
 const JOBS: usize = 1000;
 /// Pictures that the browser encrypts.
 const PICTURES: u32 = 9;
+/// A network.
+const NETWORK: &str = "digits";
+/// Evaluation keys that the browser makes.
+const KEYS: u32 = 3;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -136,7 +140,52 @@ async fn browser(darkroom: &Darkroom) -> Result<()> {
         "ms",
     );
     encryption(&page).await?;
-    page.close().await
+    page.close().await?;
+    evaluation_key(&browser, &recorder.origin()).await
+}
+
+/// The evaluation key, made by as many workers as the machine has cores, each time on a new device.
+async fn evaluation_key(browser: &Browser, origin: &str) -> Result<()> {
+    let (mut made, mut stored, mut makers) = (Vec::new(), Vec::new(), String::new());
+    for device in 0..KEYS {
+        let page = browser.open(&format!("key-{device}"), origin).await?;
+        page.visit().await?;
+        page.click("#create-key").await?;
+        page.wait_for("#fingerprint[data-key]").await?;
+        choose(&page, NETWORK).await?;
+        page.click("#make-large-key").await?;
+        let ready = page.wait_for("#large-key[data-state=ready]").await?;
+        let shown = async |name: &str| -> Result<String> {
+            let shown = ready.attr(&format!("data-{name}")).await?;
+            shown.with_context(|| format!("the page does not tell {name}"))
+        };
+        made.push(ms(&shown("made-ms").await?)?);
+        stored.push(ms(&shown("stored-ms").await?)?);
+        makers = shown("makers").await?;
+        page.close().await?;
+    }
+    let workers = match makers.as_str() {
+        "2" => "two workers".to_owned(),
+        other => format!("{other} workers"),
+    };
+    let name = format!("evaluation key made in the browser, {workers}");
+    report(&name, median_ms(&mut made) / 1e3, "s");
+    let name = format!("evaluation key made in the browser and stored, {workers}");
+    report(&name, median_ms(&mut stored) / 1e3, "s");
+    Ok(())
+}
+
+fn ms(text: &str) -> Result<Duration> {
+    Ok(Duration::from_secs_f64(text.parse::<f64>()? / 1e3))
+}
+
+async fn choose(page: &Page, model: &str) -> Result<()> {
+    let script = "document.getElementById(arguments[0]).click()";
+    page.wait_for(&format!("[data-test=model][data-model={model}]"))
+        .await?;
+    let id = json!(format!("model-{model}"));
+    page.client.execute(script, vec![id]).await?;
+    Ok(())
 }
 
 /// What has arrived when nothing more arrives.
@@ -167,12 +216,7 @@ async fn encryption(page: &Page) -> Result<()> {
         .await?
         .send_keys(&files.join("\n"))
         .await?;
-    let model = json!(format!("model-{MODEL}"));
-    page.wait_for(&format!("[data-test=model][data-model={MODEL}]"))
-        .await?;
-    page.client
-        .execute("document.getElementById(arguments[0]).click()", vec![model])
-        .await?;
+    choose(page, MODEL).await?;
     page.click("#analyse:not([disabled])").await?;
     let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
     page.wait_until("the results", open, |count| count == json!(PICTURES))
