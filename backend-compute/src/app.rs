@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Limits};
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::models::Catalogue;
 use crate::queue::Queue;
 use crate::routes;
@@ -35,6 +36,8 @@ pub struct State {
     pub queue: Arc<Queue>,
     /// The models.
     pub catalogue: Arc<Catalogue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What callers may ask for.
     pub limits: Limits,
     /// How often event streams look for what nobody announced.
@@ -85,13 +88,20 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     let catalogue = Catalogue::new(&config)?;
     catalogue.current().await?;
     let queue = Arc::new(Queue::open(&config).await?);
-    let worker = Worker::start(&config, Arc::clone(&queue), Arc::clone(&catalogue))?;
+    let metrics = Arc::new(Metrics::new()?);
+    let worker = Worker::start(
+        &config,
+        Arc::clone(&queue),
+        Arc::clone(&catalogue),
+        Arc::clone(&metrics),
+    )?;
 
     let (phase, phases) = watch::channel(Phase::Serving);
     let poll = Duration::from_millis(config.queue.poll_ms);
     let state = State {
         queue,
         catalogue,
+        metrics,
         limits: config.limits.clone(),
         poll,
         phase: phases,

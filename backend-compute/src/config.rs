@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use darkroom_fhe::eval::EvaluationKey;
+use darkroom_fhe::params::NETWORK;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,8 @@ pub struct Config {
     pub database: PathBuf,
     /// Threads that compute; 0 takes one for each core.
     pub threads: usize,
+    /// The most bytes that expanded evaluation keys take.
+    pub key_cache_bytes: u64,
     /// How long to finish running images when asked to stop.
     pub drain_ms: u64,
     /// The queue of jobs.
@@ -85,6 +89,7 @@ impl Default for Config {
             models: vec![PathBuf::from("models")],
             database: PathBuf::from("data/compute.sqlite"),
             threads: 0,
+            key_cache_bytes: 1 << 30,
             drain_ms: 20_000,
             queue: Queue::default(),
             limits: Limits::default(),
@@ -197,6 +202,12 @@ impl Config {
             ("storage.pause_ms", self.storage.pause_ms, 1, 60_000),
             ("drain_ms", self.drain_ms, 0, longest_ms),
             ("threads", self.threads as u64, 0, 4096),
+            (
+                "key_cache_bytes",
+                self.key_cache_bytes,
+                EvaluationKey::expected_memory_bytes(NETWORK.id),
+                1 << 50,
+            ),
         ];
         for (setting, value, least, most) in numbers {
             if !(least..=most).contains(&value) {
@@ -287,6 +298,8 @@ mod tests {
             ("[queue]\nattempts_max = 0", "queue.attempts_max"),
             ("[queue]\nlease_ms = 1", "queue.lease_ms"),
             ("[limits]\njobs = 0", "limits.jobs"),
+            // Not even one key.
+            ("key_cache_bytes = 1000000", "key_cache_bytes"),
         ] {
             let error = read(text).unwrap().check().unwrap_err().to_string();
             assert!(error.contains(setting), "{text}: {error}");

@@ -50,6 +50,9 @@ pub enum Error {
     /// Work on another thread ended without an answer.
     #[error("the work was broken off")]
     BrokenOff,
+    /// The figures cannot be kept or told.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// There is no token in the request, or it has no token's form.
     #[error("send `Authorization: Bearer` with the 64 hexadecimal digits of your token")]
     Unauthorized,
@@ -77,6 +80,39 @@ pub enum Error {
     /// No model of this name.
     #[error("no model {0:?} is in the catalogue; GET /v1/models lists them")]
     ModelNotFound(String),
+    /// The model needs an evaluation key and the job brings none.
+    #[error(
+        "the model {model} needs an evaluation key of parameter set {parameters}, of {parts} parts; \
+         make it, store it and name it in the job"
+    )]
+    EvaluationKeyNeeded {
+        /// The model.
+        model: String,
+        /// The key's parameter set.
+        parameters: u32,
+        /// How many parts it has.
+        parts: u16,
+    },
+    /// The evaluation key has not all parts.
+    #[error(
+        "an evaluation key of parameter set {parameters} has {expected} parts, this job names {found}"
+    )]
+    EvaluationKeyMissing {
+        /// Its parameter set.
+        parameters: u32,
+        /// How many parts it has.
+        expected: u16,
+        /// How many the job names.
+        found: usize,
+    },
+    /// The evaluation key is of another parameter set than the model takes.
+    #[error("the evaluation key has parameter set {found}, the model takes {expected}")]
+    EvaluationKeyForeign {
+        /// What the model takes.
+        expected: u32,
+        /// What the job names.
+        found: u32,
+    },
     /// No such job of this owner.
     #[error("you have no such job; finished ones are forgotten after a while")]
     JobNotFound,
@@ -115,6 +151,7 @@ impl Error {
             | Self::Row(_)
             | Self::Client(_)
             | Self::Randomness(_)
+            | Self::Metrics(_)
             | Self::BrokenOff => ProblemType::Internal,
             Self::Unauthorized => ProblemType::Unauthorized,
             Self::Malformed { .. } => ProblemType::MalformedRequest,
@@ -122,6 +159,9 @@ impl Error {
             Self::NotFound => ProblemType::NotFound,
             Self::MethodNotAllowed { .. } => ProblemType::MethodNotAllowed,
             Self::ModelNotFound(_) => ProblemType::ModelNotFound,
+            Self::EvaluationKeyNeeded { .. } => ProblemType::EvaluationKeyNeeded,
+            Self::EvaluationKeyMissing { .. } => ProblemType::EvaluationKeyMissing,
+            Self::EvaluationKeyForeign { .. } => ProblemType::EvaluationKeyForeign,
             Self::JobNotFound => ProblemType::JobNotFound,
             Self::JobExists => ProblemType::JobExists,
             Self::TooManyJobs { .. } => ProblemType::TooManyJobs,

@@ -5,7 +5,7 @@ mod folder;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use darkroom_api::compute::{self, ModelCard, RefusedModel};
 use darkroom_api::ids::ModelId;
@@ -29,6 +29,9 @@ pub struct Loaded {
 pub struct Catalogue {
     folders: Vec<PathBuf>,
     file_bytes_max: u64,
+    threads: usize,
+    /// What a bootstrap takes here; measured when the first network is read.
+    bootstrap_ms: OnceLock<Result<f64, String>>,
     current: RwLock<Arc<Models>>,
     reading: Mutex<()>,
 }
@@ -94,6 +97,8 @@ impl Catalogue {
         Ok(Arc::new(Self {
             folders: config.models.clone(),
             file_bytes_max: config.limits.model_file_bytes,
+            threads: config.thread_count(),
+            bootstrap_ms: OnceLock::new(),
             current: RwLock::default(),
             reading: Mutex::default(),
         }))
@@ -150,7 +155,11 @@ impl Catalogue {
     }
 
     fn load(&self, folder: &Folder) -> Result<Arc<Loaded>, String> {
-        let load = || load(folder, self.file_bytes_max);
+        let load = || {
+            let (id, model) = load(folder, self.file_bytes_max)?;
+            let card = card::describe(id, &model, || self.bootstrap_ms(&model))?;
+            Ok(Loaded { model, card })
+        };
         // A model is foreign; if it breaks its reader, the others still have to be there.
         let outcome = catch_unwind(AssertUnwindSafe(load))
             .unwrap_or_else(|_| Err("reading it broke; tell who made Darkroom".to_owned()));
@@ -163,9 +172,14 @@ impl Catalogue {
         }
         outcome.map(Arc::new)
     }
+
+    fn bootstrap_ms(&self, model: &Model) -> Result<f64, String> {
+        let measure = || card::bootstrap_ms(model, self.threads);
+        self.bootstrap_ms.get_or_init(measure).clone()
+    }
 }
 
-fn load(folder: &Folder, file_bytes_max: u64) -> Result<Loaded, String> {
+fn load(folder: &Folder, file_bytes_max: u64) -> Result<(ModelId, Model), String> {
     let id: ModelId = folder
         .name
         .parse()
@@ -179,6 +193,5 @@ fn load(folder: &Folder, file_bytes_max: u64) -> Result<Loaded, String> {
     for warning in model.warnings() {
         tracing::warn!(model = %id, warning, "a model to look at");
     }
-    let card = card::describe(id, &model)?;
-    Ok(Loaded { model, card })
+    Ok((id, model))
 }

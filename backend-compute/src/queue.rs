@@ -4,24 +4,31 @@
 //! dies renews no more, and when the lease is over another takes the job, as often as its attempts
 //! allow; attempts count when they begin. So a job is delivered at least once, and whatever it
 //! does must bear to be done twice. Time is the database's own.
+//!
+//! Vaults share compute fairly, by the work that their jobs ask for (start-time fair queueing, Goyal,
+//! Vin and Cheng 1996). A job's turn begins where the vault's last one ends, or where the job that was
+//! claimed last began if that is later; the earliest turn is claimed first. So whoever asks for
+//! little waits for little, however much others have queued.
 
 mod changes;
 mod database;
 mod lease;
 mod row;
 
-use darkroom_api::compute::{Job, SubmitJob};
+use darkroom_api::compute::{Job, State, SubmitJob};
 use darkroom_api::ids::{JobId, ObjectId};
 use darkroom_api::token::TokenHash;
 use sqlx::any::AnyRow;
 
 pub use self::changes::Changes;
 use self::database::Database;
-pub use self::lease::{End, Renewed};
-pub use self::row::{Claimed, Grant, Lease, Progress};
+pub use self::lease::{Claimable, End, Renewed};
+pub use self::row::{Claimed, EvaluationKey, Grant, Lease, Progress};
 use crate::config::{Config, Limits};
 use crate::error::Error;
 
+/// The most that one job counts as work: turns must not overflow.
+const WORK_MAX_MS: u64 = 1 << 40;
 /// The most jobs in one list.
 const LIST_MAX: i64 = 200;
 
@@ -106,7 +113,8 @@ impl Queue {
         row::to_job(&row).map(Some)
     }
 
-    /// Puts a job into the queue, unless the same request did before.
+    /// Puts a job into the queue, unless the same request did before. `work_ms` is how long it would
+    /// take alone.
     ///
     /// # Errors
     /// Too many jobs wait; the key was used for another request; the database fails.
@@ -115,12 +123,19 @@ impl Queue {
         owner: TokenHash,
         job: &SubmitJob,
         model_digest: &str,
+        work_ms: u64,
     ) -> Result<Pushed, Error> {
         let sql = self.database.dialect.sql(
             "INSERT INTO jobs (id, owner, idempotency_key, request, model, model_digest, vault,
                 key_id, items, storage_grant, state, attempts, attempts_max, run_at_ms, progress,
-                cancel, created_ms)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 0, $11, {now}, '[]', 0, {now}
+                cancel, created_ms, evaluation_key, turn, turn_end)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 0, $11, {now}, '[]', 0, {now},
+                $14, began.turn, began.turn + $15
+            FROM (SELECT COALESCE(MAX(turn), 0) AS turn FROM (
+                SELECT MAX(turn) AS turn FROM jobs WHERE state = 'running'
+                UNION ALL SELECT MAX(turn) FROM jobs WHERE state = 'done'
+                UNION ALL SELECT MAX(turn) FROM jobs WHERE state = 'failed'
+                UNION ALL SELECT MAX(turn_end) FROM jobs WHERE vault = $7) AS turns) AS began
             WHERE (SELECT COUNT(*) FROM jobs
                     WHERE state IN ('queued', 'running') AND owner = $2) < $12
                 AND (SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')) < $13
@@ -141,7 +156,9 @@ impl Queue {
             .bind(job.grant.clone())
             .bind(i64::from(self.settings.attempts_max))
             .bind(i64::from(self.limits.jobs_per_owner))
-            .bind(i64::from(self.limits.jobs));
+            .bind(i64::from(self.limits.jobs))
+            .bind(row::evaluation_key_text(job)?)
+            .bind(lease::signed(work_ms.min(WORK_MAX_MS)));
         // All rows and not one: a statement that is not run to its end has not committed yet.
         if let Some(row) = first(query.fetch_all(&self.database.write).await?) {
             self.changes.pushed();
@@ -169,6 +186,16 @@ impl Queue {
                 limit: limits.jobs,
             }
         })
+    }
+
+    /// How many jobs stand how.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn count(&self) -> Result<Vec<(State, u64)>, Error> {
+        let query = sqlx::query("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state");
+        let rows = query.fetch_all(&self.database.read).await?;
+        rows.iter().map(row::to_count).collect()
     }
 
     /// A job of this owner.
@@ -208,7 +235,9 @@ impl Queue {
             "UPDATE jobs SET cancel = 1,
                 state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,
                 finished_ms = CASE state WHEN 'queued' THEN {now} ELSE finished_ms END,
-                storage_grant = CASE state WHEN 'queued' THEN NULL ELSE storage_grant END
+                storage_grant = CASE state WHEN 'queued' THEN NULL ELSE storage_grant END,
+                evaluation_key = CASE state WHEN 'queued' THEN NULL ELSE evaluation_key END,
+                turn_end = CASE state WHEN 'queued' THEN turn ELSE turn_end END
             WHERE id = $1 AND owner = $2 AND state IN ('queued', 'running')
             RETURNING *",
         );

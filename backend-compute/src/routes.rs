@@ -3,6 +3,7 @@
 pub mod events;
 pub mod health;
 pub mod jobs;
+pub mod metrics;
 pub mod models;
 mod owner;
 
@@ -24,6 +25,7 @@ pub fn add(app: &mut web::ServiceConfig, state: &State) {
         .app_data(web::PathConfig::default().error_handler(|_, _| Error::NotFound.into()))
         .service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
+        .service(resource(routes::METRICS, "GET").route(web::get().to(metrics::show)))
         .service(resource(routes::MODELS, "GET").route(web::get().to(models::list)))
         .service(resource(routes::MODEL, "GET").route(web::get().to(models::one)))
         .service(

@@ -83,6 +83,25 @@ impl Storage {
         self.patiently(halt, fetch).await
     }
 
+    /// Fetches a part of an evaluation key of so many bytes, header included and unchecked.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn key_part(
+        &self,
+        scope: Scope<'_>,
+        id: ObjectId,
+        bytes: usize,
+        halt: &mut watch::Receiver<bool>,
+    ) -> Result<Bytes, Trouble> {
+        let access = Access::Grant(&scope.grant.0);
+        let fetch = || {
+            self.client
+                .object(scope.vault, ObjectKind::EvaluationKey, id, access, bytes)
+        };
+        self.patiently(halt, fetch).await
+    }
+
     /// Stores a result. The same result again is no error, another under the same id is.
     ///
     /// # Errors
@@ -158,7 +177,7 @@ impl From<&ClientError> for Failure {
                 _ => Self::Refusal(problem.clone()),
             },
             ClientError::TooLarge { max_bytes, .. } => {
-                let detail = format!("compute takes objects of at most {max_bytes} bytes");
+                let detail = format!("this object may have at most {max_bytes} bytes");
                 Self::Refusal(Problem::new(ProblemType::TooLarge, detail))
             }
             // Something in between that does not speak for storage, such as a proxy.

@@ -3,26 +3,34 @@
 //! That thread only waits: for the database, for storage, for the threads that compute. A job is
 //! claimed when there is room for it and not before, so that no job waits under a lease.
 
+mod evaluation_key;
 mod image;
 mod job;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use darkroom_fhe::eval::EvaluationKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::key_cache::{KeyCache, RESIDENCE};
+use crate::metrics::Metrics;
 use crate::models::Catalogue;
-use crate::queue::{Claimed, Queue};
+use crate::queue::{Claimable, Claimed, Queue};
 use crate::storage::Storage;
 use crate::threads::Threads;
 
 /// Jobs, and images of each job, that are in work for every thread that computes: while one is
 /// computed, another is on its way from or to storage.
 const AHEAD: usize = 2;
+/// Jobs in work beyond that, of vaults that have none in work: so that a vault need not wait until
+/// another's long jobs are done.
+const OTHERS: usize = 16;
 /// How often to look for finished jobs that are old enough to forget.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -37,6 +45,10 @@ pub struct Context {
     pub storage: Storage,
     /// Where they are computed.
     pub threads: Threads,
+    /// The evaluation keys that it takes.
+    pub keys: KeyCache<EvaluationKey>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The lease of a job.
     pub lease: Duration,
     /// How often to look for jobs that nobody announced.
@@ -62,12 +74,15 @@ impl Worker {
         config: &Config,
         queue: Arc<Queue>,
         catalogue: Arc<Catalogue>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let context = Context {
             queue,
             catalogue,
             storage: Storage::new(config)?,
             threads: Threads::start(config.thread_count())?,
+            keys: KeyCache::new(config.key_cache_bytes, RESIDENCE, Arc::clone(&metrics)),
+            metrics,
             lease: Duration::from_millis(config.queue.lease_ms),
             poll: Duration::from_millis(config.queue.poll_ms),
         };
@@ -95,7 +110,10 @@ impl Worker {
 }
 
 async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
-    let room = Arc::new(Semaphore::new(context.threads.count() * AHEAD));
+    let room = Room {
+        any: Arc::new(Semaphore::new(context.threads.count() * AHEAD)),
+        others: Arc::new(Semaphore::new(OTHERS)),
+    };
     let mut jobs = JoinSet::new();
     let tidying = tokio::spawn(tidy(Arc::clone(&context)));
     while let Some((claimed, permit)) = next(&context, &room, &mut stop).await {
@@ -113,25 +131,53 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
     }
 }
 
-/// Waits for room, then for a job; `None` when the worker is to stop.
+/// Room for jobs.
+struct Room {
+    any: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+}
+
+impl Room {
+    /// Waits for room, and says for which jobs it is.
+    async fn wait(&self) -> Option<(Claimable, OwnedSemaphorePermit)> {
+        let (any, others) = (Arc::clone(&self.any), Arc::clone(&self.others));
+        tokio::select! {
+            biased;
+            permit = any.acquire_owned() => Some((Claimable::Any, permit.ok()?)),
+            permit = others.acquire_owned() => Some((Claimable::OfIdleVaults, permit.ok()?)),
+        }
+    }
+
+    /// Waits until there is room for more jobs than those.
+    async fn for_more_than(&self, which: Claimable) {
+        match which {
+            Claimable::Any => pending().await,
+            Claimable::OfIdleVaults => drop(self.any.acquire().await),
+        }
+    }
+}
+
+/// Waits for room and a job that fits in; `None` when the worker is to stop.
 async fn next(
     context: &Context,
-    room: &Arc<Semaphore>,
+    room: &Room,
     stop: &mut watch::Receiver<Deadline>,
 ) -> Option<(Claimed, OwnedSemaphorePermit)> {
-    let permit = tokio::select! {
-        _ = stop.wait_for(Option::is_some) => return None,
-        permit = Arc::clone(room).acquire_owned() => permit.ok()?,
-    };
     loop {
-        match context.queue.claim().await {
+        let (which, permit) = tokio::select! {
+            _ = stop.wait_for(Option::is_some) => return None,
+            permit = room.wait() => permit?,
+        };
+        match context.queue.claim(which).await {
             Ok(Some(claimed)) => return Some((claimed, permit)),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "no job can be claimed"),
         }
+        drop(permit);
         tokio::select! {
             _ = stop.wait_for(Option::is_some) => return None,
             () = context.queue.changes().due() => {}
+            () = room.for_more_than(which) => {}
             () = tokio::time::sleep(context.poll) => {}
         }
     }

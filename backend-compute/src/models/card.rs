@@ -2,19 +2,30 @@
 
 use std::time::Instant;
 
-use darkroom_api::compute::{Accuracy, InputCard, ModelCard};
+use darkroom_api::compute::{Accuracy, EvaluationKeyCard, InputCard, ModelCard};
 use darkroom_api::header::{HEADER_BYTES, ParameterSetId};
 use darkroom_api::ids::ModelId;
-use darkroom_fhe::eval::{Control, cipher};
+use darkroom_fhe::Error;
+use darkroom_fhe::eval::{Control, EvaluationKey, EvaluationKeyBuilder, cipher};
 use darkroom_fhe::model::Model;
-use darkroom_fhe::wire::EncryptedImage;
+use darkroom_fhe::wire::{EncryptedImage, KeyPart, evaluation_key};
 
 /// How often a model is run to measure it; the quickest run counts, the others met a busy machine.
 const RUNS: usize = 3;
 
-/// The model's card.
-pub fn describe(id: ModelId, model: &Model) -> Result<ModelCard, String> {
+/// The model's card. `bootstrap_ms` is asked for what a bootstrap takes here, if the model has any.
+pub fn describe(
+    id: ModelId,
+    model: &Model,
+    bootstrap_ms: impl FnOnce() -> Result<f64, String>,
+) -> Result<ModelCard, String> {
     let (width, height) = model.input();
+    let told = |error: Error| error.to_string();
+    let expected_ms = match model.bootstraps() {
+        0 => quickest_ms(model, None, 1, RUNS).map_err(told)?,
+        bootstraps => bootstraps as f64 * bootstrap_ms()?,
+    };
+    let evaluation_key = model.evaluation_key_parameters().map(key_card).transpose();
     Ok(ModelCard {
         id,
         digest: model.digest().to_owned(),
@@ -34,36 +45,76 @@ pub fn describe(id: ModelId, model: &Model) -> Result<ModelCard, String> {
         licence: model.licence().map(str::to_owned),
         image_bytes: HEADER_BYTES as u64 + EncryptedImage::payload_bytes(width, height),
         result_bytes: HEADER_BYTES as u64 + model.result_payload_bytes(),
-        evaluation_key: None,
+        evaluation_key: evaluation_key.map_err(told)?,
         bootstraps: model.bootstraps(),
-        expected_ms: measure(model)?,
+        expected_ms,
     })
 }
 
+fn key_card(parameters: u32) -> Result<EvaluationKeyCard, Error> {
+    let parts = evaluation_key::parts(parameters)?;
+    let headers = u64::from(parts) * HEADER_BYTES as u64;
+    Ok(EvaluationKeyCard {
+        parameters: ParameterSetId(parameters),
+        parts,
+        bytes: headers + evaluation_key::total_payload_bytes(parameters)?,
+    })
+}
+
+/// What a bootstrap of this model takes when all threads work on one image, measured with a key that
+/// is nobody's. About a second, and the memory of a key meanwhile.
+pub fn bootstrap_ms(model: &Model, threads: usize) -> Result<f64, String> {
+    let measure = || {
+        let key = match model.evaluation_key_parameters() {
+            Some(parameters) => Some(nobodys_key(parameters)?),
+            None => None,
+        };
+        quickest_ms(model, key.as_ref(), threads, RUNS)
+    };
+    let ms = measure().map_err(|error| error.to_string())?;
+    Ok(ms / model.bootstraps() as f64)
+}
+
+/// An evaluation key with every body zero: useless, and as slow as any.
+fn nobodys_key(parameters: u32) -> Result<EvaluationKey, Error> {
+    let mut builder = EvaluationKeyBuilder::new(parameters)?;
+    let parts = evaluation_key::parts(parameters)?;
+    for index in 0..parts {
+        let bytes = evaluation_key::part_payload_bytes(parameters, index)?;
+        let payload = blank(bytes, [1, index, parts]);
+        builder.add(&KeyPart::from_payload(parameters, &payload)?)?;
+    }
+    builder.finish()
+}
+
 /// Runs the model on an image that is no secret: every body zero.
-fn measure(model: &Model) -> Result<f64, String> {
+fn quickest_ms(
+    model: &Model,
+    key: Option<&EvaluationKey>,
+    threads: usize,
+    runs: usize,
+) -> Result<f64, Error> {
     let (width, height) = model.input();
-    let image = EncryptedImage::from_payload(model.parameters(), &blank(width, height)?)
-        .map_err(|error| error.to_string())?;
+    let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+    let bytes = EncryptedImage::payload_bytes(width, height);
+    let payload = blank(bytes, [1, side(width), side(height)]);
+    let image = EncryptedImage::from_payload(model.parameters(), &payload)?;
+    let control = Control {
+        threads,
+        ..Control::unattended()
+    };
     let mut quickest_ms = f64::INFINITY;
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         let begun = Instant::now();
-        cipher::evaluate(model, &image, None, &Control::unattended()).map_err(|error| error.to_string())?;
+        cipher::evaluate(model, &image, key, &control)?;
         quickest_ms = quickest_ms.min(begun.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(quickest_ms)
 }
 
-/// The payload of such an image.
-fn blank(width: u32, height: u32) -> Result<Vec<u8>, String> {
-    let too_large = |_| "its input is too large".to_owned();
-    let bytes = EncryptedImage::payload_bytes(width, height)
-        .try_into()
-        .map_err(|_| "too large")?;
-    let mut payload = vec![0; bytes];
-    for (at, number) in [1, width, height].into_iter().enumerate() {
-        let number = u16::try_from(number).map_err(too_large)?;
-        payload[2 * at..2 * at + 2].copy_from_slice(&number.to_le_bytes());
-    }
-    Ok(payload)
+/// A payload of zeros after these numbers, of 16 bits each.
+fn blank(bytes: u64, numbers: [u16; 3]) -> Vec<u8> {
+    let mut payload: Vec<u8> = numbers.into_iter().flat_map(u16::to_le_bytes).collect();
+    payload.resize(usize::try_from(bytes).unwrap_or(payload.len()), 0);
+    payload
 }

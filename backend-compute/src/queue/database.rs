@@ -145,6 +145,7 @@ fn migrations() -> Migrator {
     let steps = [
         include_str!("../../migrations/0001_jobs.sql"),
         include_str!("../../migrations/0002_indexes.sql"),
+        include_str!("../../migrations/0003_evaluation_keys.sql"),
     ];
     let migration = |(version, sql): (i64, &'static str)| {
         let sql = sql.into_sql_str();

@@ -4,7 +4,7 @@ use darkroom_api::compute::State;
 use darkroom_api::ids::JobId;
 use darkroom_api::problem::{Problem, ProblemType};
 
-use super::row::{Claimed, Lease, Progress, state_name, to_claimed};
+use super::row::{Claimed, Lease, Progress, to_claimed};
 use super::{Queue, first, random};
 use crate::error::Error;
 
@@ -34,12 +34,21 @@ pub enum Renewed {
     Lost,
 }
 
+/// Which jobs may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimable {
+    /// Any.
+    Any,
+    /// Those of vaults that have none running.
+    OfIdleVaults,
+}
+
 impl Queue {
-    /// Takes the job that waits longest, or one whose worker died.
+    /// Takes the job whose turn it is, be it queued or one whose worker died.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn claim(&self) -> Result<Option<Claimed>, Error> {
+    pub async fn claim(&self, which: Claimable) -> Result<Option<Claimed>, Error> {
         let sql = self.database.dialect.sql(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_ms = {now},
                 lease_token = $1, lease_until_ms = {now} + $2
@@ -47,12 +56,15 @@ impl Queue {
                 WHERE (state = 'queued' AND run_at_ms <= {now}
                         OR state = 'running' AND lease_until_ms <= {now})
                     AND attempts < attempts_max AND cancel = 0
-                ORDER BY run_at_ms, id LIMIT 1 {skip_locked})
+                    AND ($3 = 0 OR vault NOT IN (SELECT vault FROM jobs
+                        WHERE state = 'running' AND lease_until_ms > {now}))
+                ORDER BY turn, id LIMIT 1 {skip_locked})
             RETURNING *",
         );
         let query = sqlx::query(sql)
             .bind(hex::encode(random()?))
-            .bind(self.lease_ms());
+            .bind(self.lease_ms())
+            .bind(i64::from(which == Claimable::OfIdleVaults));
         let Some(row) = first(query.fetch_all(&self.database.write).await?) else {
             return Ok(None);
         };
@@ -113,19 +125,22 @@ impl Queue {
                 run_at_ms = CASE WHEN $3 = 'queued' THEN {now} + $6 ELSE run_at_ms END,
                 attempts = attempts - $7,
                 finished_ms = CASE WHEN $3 = 'queued' THEN NULL ELSE {now} END,
-                storage_grant = CASE WHEN $3 = 'queued' THEN storage_grant ELSE NULL END
+                storage_grant = CASE WHEN $3 = 'queued' THEN storage_grant ELSE NULL END,
+                evaluation_key = CASE WHEN $3 = 'queued' THEN evaluation_key ELSE NULL END
             WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id",
         );
         let query = sqlx::query(sql)
             .bind(claimed.id.to_string())
             .bind(claimed.lease.0.clone())
-            .bind(state_name(state))
+            .bind(state.name())
             .bind(serde_json::to_string(progress)?)
             .bind(problem)
             .bind(pause_ms)
             .bind(uncounted);
         let held = first(query.fetch_all(&self.database.write).await?).is_some();
         self.changes.changed(claimed.id);
+        // The vault may have another that had to wait for this one.
+        self.changes.pushed();
         Ok(held)
     }
 
@@ -136,8 +151,8 @@ impl Queue {
     /// The database fails.
     pub async fn bury(&self) -> Result<usize, Error> {
         let sql = self.database.dialect.sql(
-            "UPDATE jobs SET finished_ms = {now}, storage_grant = NULL, lease_token = NULL,
-                lease_until_ms = NULL,
+            "UPDATE jobs SET finished_ms = {now}, storage_grant = NULL, evaluation_key = NULL,
+                lease_token = NULL, lease_until_ms = NULL,
                 state = CASE cancel WHEN 1 THEN 'cancelled' ELSE 'failed' END,
                 problem = CASE cancel WHEN 1 THEN NULL ELSE $1 END
             WHERE (state = 'queued' OR state = 'running' AND lease_until_ms <= {now})
@@ -189,6 +204,6 @@ impl Queue {
     }
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,8 @@
 //! What a row holds, and the job that its owner sees in it.
 
-use darkroom_api::compute::{ItemRef, Job, JobItem, State, SubmitJob, Timings};
-use darkroom_api::ids::{JobId, KeyId, ModelId, VaultId};
+use darkroom_api::compute::{EvaluationKeyRef, ItemRef, Job, JobItem, State, SubmitJob, Timings};
+use darkroom_api::header::ParameterSetId;
+use darkroom_api::ids::{JobId, KeyId, ModelId, ObjectId, VaultId};
 use darkroom_api::problem::Problem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -43,12 +44,12 @@ impl Progress {
     };
 
     /// Its result is in storage.
-    pub fn done(timings: Timings) -> Self {
+    pub fn done(timings: Timings, bootstraps_done: u64) -> Self {
         Self {
             state: State::Done,
             problem: None,
             timings: Some(timings),
-            bootstraps_done: 0,
+            bootstraps_done,
         }
     }
 
@@ -84,6 +85,8 @@ pub struct Claimed {
     pub progress: Vec<Progress>,
     /// Storage's grant.
     pub grant: Grant,
+    /// The evaluation key, if the job brought one.
+    pub evaluation_key: Option<EvaluationKey>,
     /// How often it was begun, this time included.
     pub attempts: u32,
     /// How often it may be.
@@ -111,21 +114,50 @@ impl std::fmt::Debug for Grant {
     }
 }
 
-/// SHA-256 of what is to be done. The grant is left out: the same work with a fresh grant is the
-/// same request.
+/// Where an evaluation key is in storage.
+#[derive(Debug, Clone)]
+pub struct EvaluationKey {
+    /// Its parameter set.
+    pub parameters: ParameterSetId,
+    /// Its parts in the order of their index.
+    pub parts: Vec<ObjectId>,
+    /// Storage's grant to read them.
+    pub grant: Grant,
+}
+
+impl From<EvaluationKeyRef> for EvaluationKey {
+    fn from(key: EvaluationKeyRef) -> Self {
+        Self {
+            parameters: key.parameters,
+            parts: key.parts,
+            grant: Grant(key.grant),
+        }
+    }
+}
+
+/// The column that keeps a job's evaluation key.
+pub(super) fn evaluation_key_text(job: &SubmitJob) -> Result<Option<String>, Error> {
+    let text = job.evaluation_key.as_ref().map(serde_json::to_string);
+    Ok(text.transpose()?)
+}
+
+/// SHA-256 of what is to be done. The grant and the evaluation key are left out: the same work with a
+/// fresh grant, or with a key that was sent again, is the same request.
 pub(super) fn request_digest(job: &SubmitJob) -> Result<String, Error> {
     let asked = serde_json::to_vec(&(&job.model, job.vault, job.key, &job.items))?;
     Ok(hex::encode(Sha256::digest(asked)))
 }
 
-pub(super) fn state_name(state: State) -> &'static str {
-    match state {
-        State::Queued => "queued",
-        State::Running => "running",
-        State::Done => "done",
-        State::Failed => "failed",
-        State::Cancelled => "cancelled",
-    }
+/// The state of the name in a column.
+fn state(row: &AnyRow) -> Result<State, Error> {
+    Ok(serde_json::from_value(
+        row.try_get::<String, _>("state")?.into(),
+    )?)
+}
+
+/// A row of states and how many jobs stand so.
+pub(super) fn to_count(row: &AnyRow) -> Result<(State, u64), Error> {
+    Ok((state(row)?, count(row, "jobs")?.into()))
 }
 
 pub(super) fn to_claimed(row: &AnyRow) -> Result<Claimed, Error> {
@@ -148,17 +180,15 @@ pub(super) fn to_claimed(row: &AnyRow) -> Result<Claimed, Error> {
             row.try_get::<Option<String>, _>("storage_grant")?
                 .unwrap_or_default(),
         ),
+        evaluation_key: optional_json::<EvaluationKeyRef>(row, "evaluation_key")?.map(Into::into),
         attempts: count(row, "attempts")?,
         attempts_max: count(row, "attempts_max")?,
     })
 }
 
 pub(super) fn to_job(row: &AnyRow) -> Result<Job, Error> {
-    let state: State = serde_json::from_value(row.try_get::<String, _>("state")?.into())?;
-    let problem: Option<Problem> = match row.try_get::<Option<String>, _>("problem")? {
-        Some(problem) => Some(serde_json::from_str(&problem)?),
-        None => None,
-    };
+    let state = state(row)?;
+    let problem: Option<Problem> = optional_json(row, "problem")?;
     let items: Vec<ItemRef> = json(row, "items")?;
     let mut progress: Vec<Progress> = json(row, "progress")?;
     progress.resize(items.len(), Progress::QUEUED);
@@ -203,6 +233,14 @@ fn to_item(item: ItemRef, now: Progress, job: State, problem: Option<&Problem>) 
 
 fn json<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, Error> {
     Ok(serde_json::from_str(row.try_get::<&str, _>(column)?)?)
+}
+
+fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &AnyRow,
+    column: &str,
+) -> Result<Option<T>, Error> {
+    let text = row.try_get::<Option<String>, _>(column)?;
+    Ok(text.as_deref().map(serde_json::from_str).transpose()?)
 }
 
 fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, Error>

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use darkroom_api::compute::{ItemRef, State, SubmitJob, Timings};
+use darkroom_api::compute::{EvaluationKeyRef, ItemRef, State, SubmitJob, Timings};
+use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{KeyId, ObjectId, VaultId};
 use darkroom_api::problem::{Problem, ProblemType};
 use darkroom_api::token::{Token, TokenHash};
@@ -53,7 +54,7 @@ async fn open(folder: &TempDir) -> Queue {
 }
 
 async fn push(queue: &Queue, job: &SubmitJob) -> Job {
-    match queue.push(owner(1), job, "digest").await.unwrap() {
+    match queue.push(owner(1), job, "digest", 1000).await.unwrap() {
         Pushed::New(job) => job,
         Pushed::Known(job) => panic!("known: {job:?}"),
     }
@@ -85,7 +86,7 @@ async fn a_job_is_claimed_with_all_that_it_needs_and_once() {
         (pushed.state, pushed.attempts, pushed.attempts_max),
         (State::Queued, 0, 3)
     );
-    let claimed = queue.claim().await.unwrap().unwrap();
+    let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!(
         (claimed.id, &claimed.model, claimed.key),
         (pushed.id, &asked.model, asked.key)
@@ -97,9 +98,9 @@ async fn a_job_is_claimed_with_all_that_it_needs_and_once() {
     );
     assert_eq!(claimed.progress, [Progress::QUEUED, Progress::QUEUED]);
     assert!(!format!("{claimed:?}").contains(&asked.grant));
-    assert!(queue.claim().await.unwrap().is_none());
+    assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
 
-    let progress = [Progress::done(TIMINGS), Progress::RUNNING];
+    let progress = [Progress::done(TIMINGS, 7), Progress::RUNNING];
     let renewed = queue
         .renew(claimed.id, &claimed.lease, &progress)
         .await
@@ -109,14 +110,190 @@ async fn a_job_is_claimed_with_all_that_it_needs_and_once() {
     let states: Vec<_> = seen.items.iter().map(|item| item.state).collect();
     assert_eq!(states, [State::Done, State::Running]);
 
-    let progress = [Progress::done(TIMINGS), Progress::done(TIMINGS)];
+    let progress = [Progress::done(TIMINGS, 7), Progress::done(TIMINGS, 7)];
     assert!(queue.end(&claimed, &End::Done, &progress).await.unwrap());
     let seen = queue.find(owner(1), claimed.id).await.unwrap();
     assert_eq!(
         (seen.state, seen.items[1].timings),
         (State::Done, Some(TIMINGS))
     );
+    assert_eq!(seen.items[1].bootstraps_done, 7);
     assert_eq!(grant_in_row(&queue, claimed.id).await, None);
+}
+
+#[tokio::test]
+async fn an_evaluation_key_goes_with_its_job_and_is_wiped_with_it() {
+    let folder = TempDir::new().unwrap();
+    let queue = open(&folder).await;
+    let key = EvaluationKeyRef {
+        parameters: ParameterSetId(2),
+        parts: vec![ObjectId([4; 16]), ObjectId([5; 16])],
+        grant: "a-grant-for-the-key".to_owned(),
+    };
+    let in_row = async |job: JobId| -> Option<String> {
+        let query = sqlx::query_scalar("SELECT evaluation_key FROM jobs WHERE id = $1");
+        let query = query.bind(job.to_string());
+        query.fetch_one(&queue.database.read).await.unwrap()
+    };
+    let ends = [
+        End::Done,
+        End::Failed(Problem::new(ProblemType::Internal, "")),
+        End::Cancelled,
+    ];
+    for end in ends {
+        let asked = SubmitJob {
+            evaluation_key: Some(key.clone()),
+            ..job(1)
+        };
+        let id = push(&queue, &asked).await.id;
+        let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
+        let brought = claimed.evaluation_key.as_ref().unwrap();
+        assert_eq!(
+            (brought.parameters, &brought.parts),
+            (key.parameters, &key.parts)
+        );
+        assert_eq!(brought.grant.0, key.grant);
+        assert!(!format!("{claimed:?}").contains(&key.grant));
+        let progress = [Progress::QUEUED];
+        assert!(
+            queue
+                .end(&claimed, &End::Released, &progress)
+                .await
+                .unwrap()
+        );
+        assert!(in_row(id).await.is_some());
+        let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
+        assert!(queue.end(&claimed, &end, &progress).await.unwrap());
+        assert_eq!(in_row(id).await, None);
+
+        // A key that was sent again does not make it another request.
+        let known = SubmitJob {
+            evaluation_key: None,
+            ..asked
+        };
+        assert_eq!(queue.known(owner(1), &known).await.unwrap().unwrap().id, id);
+    }
+    let waiting = SubmitJob {
+        evaluation_key: Some(key),
+        ..job(1)
+    };
+    let id = push(&queue, &waiting).await.id;
+    queue.cancel(owner(1), id).await.unwrap();
+    assert_eq!(in_row(id).await, None);
+}
+
+fn of(vault: u8, images: usize) -> SubmitJob {
+    SubmitJob {
+        vault: VaultId([vault; 16]),
+        ..job(images)
+    }
+}
+
+/// The vaults of the jobs in the order in which they are claimed and done.
+async fn order(queue: &Queue, count: usize) -> Vec<u8> {
+    let mut vaults = Vec::new();
+    while vaults.len() < count {
+        let Some(claimed) = queue.claim(Claimable::Any).await.unwrap() else {
+            break;
+        };
+        vaults.push(claimed.vault.0[0]);
+        let progress = vec![Progress::done(TIMINGS, 0); claimed.items.len()];
+        assert!(queue.end(&claimed, &End::Done, &progress).await.unwrap());
+    }
+    vaults
+}
+
+#[tokio::test]
+async fn vaults_take_turns_by_the_work_that_they_ask_for() {
+    let folder = TempDir::new().unwrap();
+    let queue = open(&folder).await;
+    let push = async |vault, work_ms| {
+        queue
+            .push(owner(1), &of(vault, 1), "digest", work_ms)
+            .await
+            .unwrap();
+    };
+    for _ in 0..20 {
+        push(1, 1000).await;
+    }
+    for _ in 0..4 {
+        push(2, 1000).await;
+    }
+    assert_eq!(
+        order(&queue, 6)
+            .await
+            .iter()
+            .filter(|vault| **vault == 2)
+            .count(),
+        3
+    );
+
+    // Who comes late is not behind all that others have queued, nor before his time.
+    push(3, 1000).await;
+    push(3, 1000).await;
+    let late = order(&queue, 6).await;
+    assert_eq!(
+        late.iter().filter(|vault| **vault == 3).count(),
+        2,
+        "{late:?}"
+    );
+
+    // Half the work, twice the turns.
+    for _ in 0..8 {
+        push(4, 500).await;
+    }
+    let light = order(&queue, 6).await;
+    assert!(
+        light.iter().filter(|vault| **vault == 4).count() >= 4,
+        "{light:?}"
+    );
+    assert_eq!(order(&queue, 100).await.len(), 34 - 18);
+}
+
+#[tokio::test]
+async fn what_was_cancelled_while_it_waited_costs_no_turn() {
+    let folder = TempDir::new().unwrap();
+    let queue = open(&folder).await;
+    let push = async |vault| match queue.push(owner(1), &of(vault, 1), "digest", 1000).await {
+        Ok(Pushed::New(job)) => job.id,
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..3 {
+        push(1).await;
+    }
+    for _ in 0..50 {
+        let id = push(2).await;
+        queue.cancel(owner(1), id).await.unwrap();
+    }
+    push(2).await;
+    assert!(order(&queue, 2).await.contains(&2));
+}
+
+#[tokio::test]
+async fn idle_vaults_are_told_from_busy_ones() {
+    let folder = TempDir::new().unwrap();
+    let queue = open(&folder).await;
+    for vault in [1, 1, 2, 2] {
+        queue
+            .push(owner(1), &of(vault, 1), "digest", 1000)
+            .await
+            .unwrap();
+    }
+    let first = queue.claim(Claimable::Any).await.unwrap().unwrap();
+    let second = queue.claim(Claimable::OfIdleVaults).await.unwrap().unwrap();
+    assert_ne!(first.vault, second.vault);
+    assert!(
+        queue
+            .claim(Claimable::OfIdleVaults)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    // A worker that died does not keep its vault busy.
+    end_lease(&queue, first.id).await;
+    let again = queue.claim(Claimable::OfIdleVaults).await.unwrap().unwrap();
+    assert_eq!(again.vault, first.vault);
+    assert!(queue.claim(Claimable::Any).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -124,17 +301,20 @@ async fn a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first() {
     let folder = TempDir::new().unwrap();
     let queue = open(&folder).await;
     push(&queue, &job(2)).await;
-    let first = queue.claim().await.unwrap().unwrap();
-    let progress = [Progress::done(TIMINGS), Progress::RUNNING];
+    let first = queue.claim(Claimable::Any).await.unwrap().unwrap();
+    let progress = [Progress::done(TIMINGS, 7), Progress::RUNNING];
     queue
         .renew(first.id, &first.lease, &progress)
         .await
         .unwrap();
     end_lease(&queue, first.id).await;
 
-    let second = queue.claim().await.unwrap().unwrap();
+    let second = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!((second.id, second.attempts), (first.id, 2));
-    assert_eq!(second.progress, [Progress::done(TIMINGS), Progress::QUEUED]);
+    assert_eq!(
+        second.progress,
+        [Progress::done(TIMINGS, 7), Progress::QUEUED]
+    );
     let renewed = queue
         .renew(first.id, &first.lease, &progress)
         .await
@@ -155,13 +335,13 @@ async fn what_has_no_attempts_left_is_buried_and_not_claimed() {
     let id = push(&queue, &job(2)).await.id;
     for attempt in 1..=3 {
         assert_eq!(queue.bury().await.unwrap(), 0);
-        let claimed = queue.claim().await.unwrap().unwrap();
+        let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
         assert_eq!((claimed.attempts, claimed.attempts_max), (attempt, 3));
-        let progress = [Progress::done(TIMINGS), Progress::RUNNING];
+        let progress = [Progress::done(TIMINGS, 7), Progress::RUNNING];
         queue.renew(id, &claimed.lease, &progress).await.unwrap();
         end_lease(&queue, id).await;
     }
-    assert!(queue.claim().await.unwrap().is_none());
+    assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
     assert_eq!(queue.bury().await.unwrap(), 1);
     let buried = queue.find(owner(1), id).await.unwrap();
     let problem = buried.problem.unwrap();
@@ -188,10 +368,10 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
         (State::Cancelled, State::Cancelled)
     );
     assert_eq!(grant_in_row(&queue, waiting).await, None);
-    assert!(queue.claim().await.unwrap().is_none());
+    assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
 
     let id = push(&queue, &job(1)).await.id;
-    let claimed = queue.claim().await.unwrap().unwrap();
+    let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!(
         queue.cancel(owner(1), id).await.unwrap().state,
         State::Running
@@ -215,7 +395,7 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
     // A worker that dies with a cancelled job, and one that gives it back, leave it cancelled too.
     for die in [false, true] {
         let id = push(&queue, &job(1)).await.id;
-        let claimed = queue.claim().await.unwrap().unwrap();
+        let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
         queue.cancel(owner(1), id).await.unwrap();
         if die {
             end_lease(&queue, id).await;
@@ -225,7 +405,7 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
                 .await
                 .unwrap();
         }
-        assert!(queue.claim().await.unwrap().is_none());
+        assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
         assert_eq!(queue.bury().await.unwrap(), 1);
         let job = queue.find(owner(1), id).await.unwrap();
         assert_eq!((job.state, job.problem), (State::Cancelled, None));
@@ -239,14 +419,14 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later() {
     let folder = TempDir::new().unwrap();
     let queue = open(&folder).await;
     push(&queue, &job(1)).await;
-    let claimed = queue.claim().await.unwrap().unwrap();
+    let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert!(
         queue
             .end(&claimed, &End::Released, &[Progress::QUEUED])
             .await
             .unwrap()
     );
-    let claimed = queue.claim().await.unwrap().unwrap();
+    let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!(claimed.attempts, 1);
     assert_eq!(claimed.grant.0, "a-grant-of-storage");
     assert!(
@@ -255,14 +435,17 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later() {
             .await
             .unwrap()
     );
-    assert!(queue.claim().await.unwrap().is_none());
+    assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
     let waiting = queue.find(owner(1), claimed.id).await.unwrap();
     assert_eq!((waiting.state, waiting.attempts), (State::Queued, 1));
     sqlx::query("UPDATE jobs SET run_at_ms = 1")
         .execute(&queue.database.write)
         .await
         .unwrap();
-    assert_eq!(queue.claim().await.unwrap().unwrap().attempts, 2);
+    assert_eq!(
+        queue.claim(Claimable::Any).await.unwrap().unwrap().attempts,
+        2
+    );
 }
 
 #[tokio::test]
@@ -270,7 +453,7 @@ async fn a_failed_job_says_why() {
     let folder = TempDir::new().unwrap();
     let queue = open(&folder).await;
     push(&queue, &job(1)).await;
-    let claimed = queue.claim().await.unwrap().unwrap();
+    let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     let problem = Problem::new(ProblemType::ModelGone, "removed");
     let end = End::Failed(problem.clone());
     assert!(
@@ -292,13 +475,13 @@ async fn the_leases_of_a_dead_process_end_and_those_of_a_living_one_do_not() {
     let folder = TempDir::new().unwrap();
     let first = open(&folder).await;
     push(&first, &job(1)).await;
-    let claimed = first.claim().await.unwrap().unwrap();
+    let claimed = first.claim(Claimable::Any).await.unwrap().unwrap();
     // `first` lives: what opens the same file waits for the lease.
     let second = open(&folder).await;
-    assert!(second.claim().await.unwrap().is_none());
+    assert!(second.claim(Claimable::Any).await.unwrap().is_none());
     drop((first, second));
     let third = open(&folder).await;
-    let again = third.claim().await.unwrap().unwrap();
+    let again = third.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!((again.id, again.attempts), (claimed.id, 2));
 }
 
@@ -342,10 +525,10 @@ async fn three_hundred_jobs_are_each_claimed_once() {
     }
     let work = |queue: Arc<Queue>| async move {
         let mut claimed = Vec::new();
-        while let Some(job) = queue.claim().await.unwrap() {
+        while let Some(job) = queue.claim(Claimable::Any).await.unwrap() {
             assert!(
                 queue
-                    .end(&job, &End::Done, &[Progress::done(TIMINGS)])
+                    .end(&job, &End::Done, &[Progress::done(TIMINGS, 7)])
                     .await
                     .unwrap()
             );
@@ -406,6 +589,14 @@ async fn a_submit_costs_no_more_for_every_finished_job() {
         (
             "EXPLAIN QUERY PLAN DELETE FROM jobs WHERE finished_ms <= 5",
             "INDEX jobs_by_end",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT MAX(turn) FROM jobs WHERE state = 'done'",
+            "SEARCH jobs USING COVERING INDEX jobs_by_turn",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT MAX(turn_end) FROM jobs WHERE vault = 'x'",
+            "SEARCH jobs USING COVERING INDEX jobs_by_vault_turn",
         ),
     ] {
         let rows = sqlx::query(sql).fetch_all(&queue.database.read).await;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpResponse, web};
-use darkroom_api::compute::{JOB_IMAGES_MAX, JobList, SubmitJob};
+use darkroom_api::compute::{EvaluationKeyCard, JOB_IMAGES_MAX, JobList, ModelCard, SubmitJob};
 use darkroom_api::ids::JobId;
 use darkroom_api::routes;
 
@@ -37,7 +37,10 @@ pub async fn submit(
     let model = models
         .model(&job.model)
         .ok_or_else(|| Error::ModelNotFound(job.model.to_string()))?;
-    match state.queue.push(owner.0, &job, &model.card.digest).await? {
+    check_key(&job, &model.card)?;
+    let work_ms = work_ms(&job, &model.card);
+    let pushed = state.queue.push(owner.0, &job, &model.card.digest, work_ms);
+    match pushed.await? {
         Pushed::Known(known) => Ok(HttpResponse::Ok().json(known)),
         Pushed::New(new) => {
             tracing::info!(job = %new.id, model = %new.model, images = new.items.len(), "job taken");
@@ -59,11 +62,60 @@ fn check(job: &SubmitJob) -> Result<(), Error> {
     if let Some(twice) = job.items.iter().find(|item| !results.insert(item.result)) {
         return refuse(format!("two images have the same result {}", twice.result));
     }
-    let printable = job.grant.bytes().all(|byte| byte.is_ascii_graphic());
-    if job.grant.is_empty() || job.grant.len() > GRANT_MAX_BYTES || !printable {
-        return refuse("the grant is not one that storage made".to_owned());
+    let grant_of_key = job.evaluation_key.as_ref().map(|key| &key.grant);
+    for grant in [Some(&job.grant), grant_of_key].into_iter().flatten() {
+        let printable = grant.bytes().all(|byte| byte.is_ascii_graphic());
+        if grant.is_empty() || grant.len() > GRANT_MAX_BYTES || !printable {
+            return refuse("a grant is not one that storage made".to_owned());
+        }
     }
     Ok(())
+}
+
+/// Whether the job brings the evaluation key that the model needs, and no other.
+fn check_key(job: &SubmitJob, card: &ModelCard) -> Result<(), Error> {
+    let (needed, brought) = match (card.evaluation_key, &job.evaluation_key) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => {
+            let model = &card.id;
+            return Err(Error::Malformed {
+                detail: format!("the model {model} needs no evaluation key; leave it out"),
+            });
+        }
+        (Some(needed), None) => {
+            return Err(Error::EvaluationKeyNeeded {
+                model: card.id.to_string(),
+                parameters: needed.parameters.0,
+                parts: needed.parts,
+            });
+        }
+        (Some(needed), Some(brought)) => (needed, brought),
+    };
+    let EvaluationKeyCard {
+        parameters, parts, ..
+    } = needed;
+    if brought.parameters != parameters {
+        return Err(Error::EvaluationKeyForeign {
+            expected: parameters.0,
+            found: brought.parameters.0,
+        });
+    }
+    if brought.parts.len() != usize::from(parts) {
+        return Err(Error::EvaluationKeyMissing {
+            parameters: parameters.0,
+            expected: parts,
+            found: brought.parts.len(),
+        });
+    }
+    Ok(())
+}
+
+/// How long the job would take alone, at least a millisecond an image.
+fn work_ms(job: &SubmitJob, card: &ModelCard) -> u64 {
+    let image = std::time::Duration::try_from_secs_f64(card.expected_ms / 1000.0);
+    let image_ms = image.unwrap_or_default().as_millis().max(1);
+    let images = job.items.len() as u128;
+    u64::try_from(image_ms * images).unwrap_or(u64::MAX)
 }
 
 /// The owner's newest jobs.

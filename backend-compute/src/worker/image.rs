@@ -1,18 +1,21 @@
 //! One image of a job: fetch, check, evaluate, store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use darkroom_api::compute::Timings;
-use darkroom_api::header::{self, HeaderError, ObjectKind};
+use darkroom_api::header::{self, HeaderError, ObjectKind, ParameterSetId};
 use darkroom_api::ids::KeyId;
 use darkroom_api::problem::{Problem, ProblemType};
-use darkroom_fhe::eval::{Control, cipher};
+use darkroom_fhe::eval::{Control, EvaluationKey, cipher};
 use darkroom_fhe::wire::EncryptedImage;
 use tokio::sync::watch;
 
-use super::Context;
+use super::{Context, evaluation_key};
+use crate::key_cache::Lent;
+use crate::metrics::Metrics;
 use crate::models::Loaded;
 use crate::queue::Claimed;
 use crate::storage::{Scope, Trouble};
@@ -24,21 +27,45 @@ pub enum Outcome {
     Done(Timings),
     /// There will be no result.
     Failed(Problem),
+    /// There will be no result of any image of this job.
+    Hopeless(Problem),
     /// Storage is away.
     Away(Problem),
     /// The job was to stop before it was done.
     Halted,
 }
 
+/// How an image in work and its job hear of each other.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// True when what waits, for storage or for a key, is to give up.
+    pub halting: watch::Receiver<bool>,
+    /// True when the evaluation itself is to stop.
+    pub cancelled: Arc<AtomicBool>,
+    /// Bootstraps done so far.
+    pub bootstraps_done: Arc<AtomicU64>,
+}
+
 /// Works on one image of the job.
 pub async fn run(
-    context: &Context,
-    job: &Claimed,
+    context: &Arc<Context>,
+    job: &Arc<Claimed>,
     model: Arc<Loaded>,
     index: usize,
-    mut halt: watch::Receiver<bool>,
+    mut watch: Watch,
 ) -> Outcome {
-    match steps(context, job, model, index, &mut halt).await {
+    let halt = &mut watch.halting;
+    let key = match (&model.card.evaluation_key, &job.evaluation_key) {
+        (Some(_), Some(at)) => match evaluation_key::lend(context, job, at, halt).await {
+            Ok(key) => Some(key),
+            Err(Trouble::Refused(problem)) => return Outcome::Hopeless(problem),
+            Err(Trouble::Away(problem)) => return Outcome::Away(problem),
+            Err(Trouble::Halted) => return Outcome::Halted,
+        },
+        // A model that needs a key and got none says so when it is evaluated.
+        _ => None,
+    };
+    match steps(context, job, model, key, index, watch).await {
         Ok(timings) => Outcome::Done(timings),
         Err(Trouble::Refused(problem)) => Outcome::Failed(problem),
         Err(Trouble::Away(problem)) => Outcome::Away(problem),
@@ -50,26 +77,46 @@ async fn steps(
     context: &Context,
     job: &Claimed,
     model: Arc<Loaded>,
+    key: Option<Lent<EvaluationKey>>,
     index: usize,
-    halt: &mut watch::Receiver<bool>,
+    mut watch: Watch,
 ) -> Result<Timings, Trouble> {
     let item = job.items[index];
     let scope = Scope {
         vault: job.vault,
         grant: &job.grant,
     };
+    let announced = key.is_some().then(|| context.threads.announce());
 
     let begun = Instant::now();
+    let halt = &mut watch.halting;
     let object = context.storage.image(scope, item.image, halt).await?;
     let fetch_ms = milliseconds(begun);
 
-    let key = job.key;
-    let work = move || {
-        let begun = Instant::now();
-        evaluate(&model, key, &object).map(|result| (result, milliseconds(begun)))
+    let evaluation = Evaluation {
+        model,
+        key_id: job.key,
+        key,
+        cancelled: watch.cancelled,
+        bootstraps_done: watch.bootstraps_done,
+        metrics: Arc::clone(&context.metrics),
     };
-    let (result, compute_ms) = match context.threads.run(work).await {
-        Ok(evaluated) => evaluated.map_err(Trouble::Refused)?,
+    let work = move |threads| {
+        let begun = Instant::now();
+        let result = evaluation.run(&object, threads);
+        result.map(|result| (result, milliseconds(begun)))
+    };
+    let evaluated = match announced {
+        Some(announced) => {
+            context
+                .threads
+                .run_divided(job.vault, announced, work)
+                .await
+        }
+        None => context.threads.run(job.vault, move || work(1)).await,
+    };
+    let (result, compute_ms) = match evaluated {
+        Ok(evaluated) => evaluated?,
         Err(error) => {
             tracing::error!(job = %job.id, index, model = %job.model, "the evaluation broke off");
             return Err(Trouble::Refused(error.problem()));
@@ -77,13 +124,11 @@ async fn steps(
     };
 
     let begun = Instant::now();
-    let put = context
-        .storage
-        .put_result(scope, item.result, result, halt)
-        .await;
+    let halt = &mut watch.halting;
+    let put = context.storage.put_result(scope, item.result, result, halt);
     // An earlier attempt may have written it and died before it could say so; rounding may differ.
     let earlier = |problem: &Problem| job.attempts > 1 && problem.kind == ProblemType::ObjectExists;
-    match put {
+    match put.await {
         Err(Trouble::Refused(problem)) if earlier(&problem) => {}
         put => put?,
     }
@@ -94,8 +139,49 @@ async fn steps(
     })
 }
 
-/// From the image's object to the result's.
-fn evaluate(model: &Loaded, key: KeyId, object: &[u8]) -> Result<Bytes, Problem> {
+/// All that it takes to evaluate an image on another thread.
+struct Evaluation {
+    model: Arc<Loaded>,
+    key_id: KeyId,
+    key: Option<Lent<EvaluationKey>>,
+    cancelled: Arc<AtomicBool>,
+    bootstraps_done: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+}
+
+impl Evaluation {
+    /// From the image's object to the result's.
+    fn run(&self, object: &[u8], threads: usize) -> Result<Bytes, Trouble> {
+        let image = image(&self.model, self.key_id, object).map_err(Trouble::Refused)?;
+        let control = Control {
+            threads,
+            progress: &|done| self.note(done),
+            cancelled: &|| self.cancelled.load(Ordering::Relaxed),
+        };
+        let result = cipher::evaluate(&self.model.model, &image, self.key.as_deref(), &control);
+        let result = result.map_err(|error| match error {
+            darkroom_fhe::Error::Cancelled => Trouble::Halted,
+            error => {
+                tracing::error!(%error, model = %self.model.card.id, "the evaluation failed");
+                Trouble::Refused(Problem::new(
+                    ProblemType::Internal,
+                    "the model could not be evaluated on this image",
+                ))
+            }
+        })?;
+        let parameters = ParameterSetId(result.parameters());
+        let payload = result.to_payload();
+        Ok(header::seal(ObjectKind::Result, parameters, self.key_id, &payload).into())
+    }
+
+    fn note(&self, done: u64) {
+        let before = self.bootstraps_done.fetch_max(done, Ordering::Relaxed);
+        self.metrics.bootstraps.inc_by(done.saturating_sub(before));
+    }
+}
+
+/// The encrypted image in an object, if it is one for this model and under this key.
+fn image(model: &Loaded, key: KeyId, object: &[u8]) -> Result<EncryptedImage, Problem> {
     let (header, payload) =
         header::open(object, ObjectKind::Image).map_err(|error| not_an_object(&error))?;
     let parameters = model.card.parameters;
@@ -126,14 +212,7 @@ fn evaluate(model: &Loaded, key: KeyId, object: &[u8]) -> Result<Bytes, Problem>
         );
         return Err(Problem::new(ProblemType::ImageShape, detail));
     }
-    let result = cipher::evaluate(&model.model, &image, None, &Control::unattended()).map_err(|error| {
-        tracing::error!(%error, model = %model.card.id, "the evaluation failed");
-        Problem::new(
-            ProblemType::Internal,
-            "the model could not be evaluated on this image",
-        )
-    })?;
-    Ok(header::seal(ObjectKind::Result, parameters, key, &result.to_payload()).into())
+    Ok(image)
 }
 
 fn not_an_object(error: &HeaderError) -> Problem {

@@ -1,7 +1,9 @@
 //! One job under its lease: starts its images, keeps the lease, writes progress, ends it.
 
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use darkroom_api::problem::{Problem, ProblemType};
@@ -9,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::image::{self, Outcome};
+use super::image::{self, Outcome, Watch};
 use super::{AHEAD, Context, Deadline};
 use crate::error::Error;
 use crate::models::Loaded;
@@ -17,6 +19,8 @@ use crate::queue::{Claimed, End, Progress, Renewed};
 
 /// An image that takes longer is shown as running; for a shorter one the write is not worth it.
 const WORTH_SHOWING: Duration = Duration::from_millis(200);
+/// How often it is shown how many bootstraps are done.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Why no further image is begun.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ enum Halt {
     Draining,
     /// Storage is away.
     Away(Problem),
+    /// No image of it can be done.
+    Hopeless(Problem),
     /// Another worker has the job.
     Lost,
 }
@@ -36,11 +42,23 @@ struct Run {
     claimed: Arc<Claimed>,
     progress: Vec<Progress>,
     images: JoinSet<(usize, Outcome)>,
+    /// Bootstraps done by each image in work.
+    bootstraps_done: HashMap<usize, Arc<AtomicU64>>,
     halt: Option<Halt>,
     /// Tells the images that wait for storage to give up.
     halting: watch::Sender<bool>,
+    /// Tells the images that are evaluated to stop.
+    cancelled: Arc<AtomicBool>,
     renewed_at: Instant,
     renew_at: Instant,
+    show_at: Instant,
+}
+
+impl Drop for Run {
+    /// An evaluation does not end by itself when nobody waits for it any more.
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Works a job off, or as much of it as is possible now.
@@ -70,10 +88,13 @@ impl Run {
             progress: claimed.progress.clone(),
             claimed: Arc::new(claimed),
             images: JoinSet::new(),
+            bootstraps_done: HashMap::new(),
             halt: None,
             halting: watch::Sender::new(false),
+            cancelled: Arc::default(),
             renewed_at: now,
             renew_at: now + context.lease / 4,
+            show_at: now + SHOW_EVERY,
             context,
         }
     }
@@ -119,6 +140,7 @@ impl Run {
                     Err(error) => tracing::error!(%error, "an image's task broke"),
                 },
                 () = sleep_until(self.renew_at) => self.renew().await,
+                () = sleep_until(self.show_at), if model.card.bootstraps > 0 => self.show().await,
                 () = told(&mut cancellations, &self.claimed) => self.renew().await,
                 halt = wanted(&mut stop), if !draining => {
                     draining = true;
@@ -134,33 +156,43 @@ impl Run {
 
     /// Begins the next image that was not begun; false if there is none.
     fn begin_one(&mut self, model: &Arc<Loaded>) -> bool {
-        let waiting = self
-            .progress
-            .iter()
-            .position(|image| *image == Progress::QUEUED);
+        let mut progress = self.progress.iter();
+        let waiting = progress.position(|image| *image == Progress::QUEUED);
         let Some(index) = waiting else {
             return false;
         };
         self.progress[index] = Progress::RUNNING;
         self.renew_at = self.renew_at.min(Instant::now() + WORTH_SHOWING);
         let (context, claimed) = (Arc::clone(&self.context), Arc::clone(&self.claimed));
-        let (model, halting) = (Arc::clone(model), self.halting.subscribe());
+        let model = Arc::clone(model);
+        let watch = Watch {
+            halting: self.halting.subscribe(),
+            cancelled: Arc::clone(&self.cancelled),
+            bootstraps_done: Arc::default(),
+        };
+        let done = Arc::clone(&watch.bootstraps_done);
+        self.bootstraps_done.insert(index, done);
         self.images.spawn(async move {
-            (
-                index,
-                image::run(&context, &claimed, model, index, halting).await,
-            )
+            let outcome = image::run(&context, &claimed, model, index, watch).await;
+            (index, outcome)
         });
         true
     }
 
     fn record(&mut self, index: usize, outcome: Outcome) {
+        let bootstraps_done = self.bootstraps_done.remove(&index).unwrap_or_default();
         self.progress[index] = match outcome {
-            Outcome::Done(timings) => Progress::done(timings),
+            Outcome::Done(timings) => {
+                Progress::done(timings, bootstraps_done.load(Ordering::Relaxed))
+            }
             Outcome::Failed(problem) => Progress::failed(problem),
             Outcome::Halted => Progress::QUEUED,
             Outcome::Away(problem) => {
                 self.stop(Halt::Away(problem));
+                Progress::QUEUED
+            }
+            Outcome::Hopeless(problem) => {
+                self.stop(Halt::Hopeless(problem));
                 Progress::QUEUED
             }
         };
@@ -172,8 +204,25 @@ impl Run {
 
     fn stop(&mut self, halt: Halt) {
         self.halting.send_replace(true);
+        if matches!(halt, Halt::Cancelled | Halt::Lost) {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
         if self.halt.is_none() || matches!(halt, Halt::Lost) {
             self.halt = Some(halt);
+        }
+    }
+
+    /// Writes down how many bootstraps are done, if there are more than at the last time.
+    async fn show(&mut self) {
+        self.show_at = Instant::now() + SHOW_EVERY;
+        let mut more = false;
+        for (&index, done) in &self.bootstraps_done {
+            let done = done.load(Ordering::Relaxed);
+            let shown = &mut self.progress[index].bootstraps_done;
+            more |= std::mem::replace(shown, done) != done;
+        }
+        if more {
+            self.renew().await;
         }
     }
 
@@ -208,6 +257,7 @@ impl Run {
                 Some(End::Failed(problem.clone()))
             }
             Some(Halt::Away(_)) => Some(End::Postponed),
+            Some(Halt::Hopeless(problem)) => Some(End::Failed(problem.clone())),
             Some(Halt::Draining) => Some(End::Released),
             None => Some(End::Failed(Error::BrokenOff.problem())),
         }

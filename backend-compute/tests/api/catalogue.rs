@@ -139,7 +139,7 @@ async fn a_model_that_left_after_submit_is_gone() {
         let digest = models.model(&job.model).unwrap().card.digest.clone();
         let queue = Queue::open(&config).await.unwrap();
         let pushed = queue
-            .push(owner.compute_token.hash(), &job, &digest)
+            .push(owner.compute_token.hash(), &job, &digest, 1)
             .await
             .unwrap();
         let Pushed::New(pushed) = pushed else {
