@@ -29,11 +29,11 @@ TITLES = {
 def recipes():
     from networks import Recipe  # JAX is only needed to train
 
-    common = Recipe(units=(64,), harmonics=4, epochs=150, taught=0.9)
+    common = Recipe(units=(64,), harmonics=5, epochs=80, noise=0.025, plain=0.5, taught=0.9)
     return {
-        "digits-fast": replace(common, units=(32,)),
+        "digits-fast": replace(common, units=(32,), harmonics=6, plain=0.7),
         "digits": common,
-        "digits-best": replace(common, units=(96, 32), harmonics=2),
+        "digits-best": replace(common, units=(96, 32), harmonics=3),
     }
 
 

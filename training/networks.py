@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-STEPS = 32  # optimiser steps a call
+STEPS = 32  # optimiser steps a call, if there are as many images
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,9 @@ def train(recipe, copies, plain, labels, outputs, opinions=None, share=None, rep
     running mean of the parameters, as NumPy arrays.
     """
     n = len(labels)
-    calls = n // (recipe.batch * STEPS)
-    steps = recipe.epochs * calls * STEPS
+    chunk = min(n // recipe.batch, STEPS) * recipe.batch
+    calls = n // chunk
+    steps = recipe.epochs * calls * chunk // recipe.batch
     size = float(np.sqrt(np.mean((plain[:1000] / 255.0) ** 2)))
     parameters = mean = initial(recipe, plain.shape[1], outputs, size)
     schedule = optax.warmup_cosine_decay_schedule(
@@ -113,7 +114,7 @@ def train(recipe, copies, plain, labels, outputs, opinions=None, share=None, rep
     for epoch in range(recipe.epochs):
         order, copy = rng.permutation(n), (epoch + 5 * recipe.seed) % len(copies)
         for call in range(calls):
-            part = order[call * recipe.batch * STEPS :][: recipe.batch * STEPS]
+            part = order[call * chunk :][:chunk]
             untouched = rng.random(len(part)) < (1 if epoch >= ending else recipe.plain)
             batch = _batch(recipe, part, untouched, copies[copy], plain, labels, share)
             if opinions is not None:
@@ -137,11 +138,11 @@ def _mixed(part, untouched, varied, plain):
 
 
 def _chunked(recipe, array):
-    return array.reshape(STEPS, recipe.batch, *array.shape[1:])
+    return array.reshape(-1, recipe.batch, *array.shape[1:])
 
 
 def _runner(recipe, optimiser, outputs):
-    """A compiled function that does STEPS steps."""
+    """A compiled function that does a step for each batch of a call."""
 
     def loss(parameters, batch, key):
         first, second = jax.random.split(key)

@@ -56,7 +56,7 @@ async fn journey(room: Room, page: Page) -> Result<()> {
         for shown in &fresh {
             let file = files.iter().find(|file| file.ends_with(&shown.name));
             let expected = pictures::twin(&model, file.with_context(|| shown.name.clone())?);
-            assert_close(shown, &expected, &model);
+            pictures::assert_close(shown, &expected, &model);
         }
         told.extend(fresh);
     }
@@ -142,36 +142,6 @@ async fn delete_everything(room: &Room, page: &Page, master: &[u8; 32]) -> Resul
         .await?;
     ensure!(images.is_empty(), "images are left in storage");
     Ok(())
-}
-
-#[track_caller]
-fn assert_close(
-    shown: &Shown,
-    expected: &darkroom_fhe::Answer,
-    model: &darkroom_fhe::model::Model,
-) {
-    assert_eq!(shown.scores.len(), expected.scores.len(), "{}", shown.name);
-    for (score, (found, wanted)) in model
-        .layer()
-        .scores()
-        .iter()
-        .zip(shown.scores.iter().zip(&expected.scores))
-    {
-        let allowed = 8.0 * score.noise_deviation();
-        assert!(
-            (found - wanted).abs() <= allowed,
-            "{}: {found} for {wanted}",
-            shown.name
-        );
-    }
-    for (found, wanted) in shown.probabilities.iter().zip(&expected.probabilities) {
-        assert!(
-            (found - wanted).abs() < 1e-2,
-            "{}: {found} for {wanted}",
-            shown.name
-        );
-    }
-    assert_eq!(shown.label, expected.label, "{}", shown.name);
 }
 
 /// The same results, in whatever order.

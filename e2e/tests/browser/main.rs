@@ -1,7 +1,9 @@
 //! The built page in a real browser, with the real services behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod digits;
 mod journey;
+mod large_key;
 mod pictures;
 mod secrecy;
 mod steps;

@@ -8,6 +8,8 @@ use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Picture;
 use e2e::owner::load_model;
 
+use crate::steps::Shown;
+
 /// Models by id, from the zoo.
 pub fn model(id: &str) -> Model {
     load_model(&e2e::services::zoo().join(id)).unwrap()
@@ -46,4 +48,31 @@ pub fn twin(model: &Model, file: &Path) -> Answer {
     let picture = Picture::from_rgba(width, height, decoded.into_raw()).unwrap();
     let (width, height) = model.input();
     clear::evaluate(model, &picture.prepare(width, height).unwrap()).unwrap()
+}
+
+/// A result shown on the page is the twin's, but for noise.
+#[track_caller]
+pub fn assert_close(shown: &Shown, expected: &Answer, model: &Model) {
+    assert_eq!(shown.scores.len(), expected.scores.len(), "{}", shown.name);
+    for (score, (found, wanted)) in model
+        .layer()
+        .scores()
+        .iter()
+        .zip(shown.scores.iter().zip(&expected.scores))
+    {
+        let allowed = 8.0 * score.noise_deviation();
+        assert!(
+            (found - wanted).abs() <= allowed,
+            "{}: {found} for {wanted}",
+            shown.name
+        );
+    }
+    for (found, wanted) in shown.probabilities.iter().zip(&expected.probabilities) {
+        assert!(
+            (found - wanted).abs() < 1e-2,
+            "{}: {found} for {wanted}",
+            shown.name
+        );
+    }
+    assert_eq!(shown.label, expected.label, "{}", shown.name);
 }

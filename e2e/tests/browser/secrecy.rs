@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use darkroom_fhe::keys::ClientKey;
-use darkroom_fhe::params::IMAGE;
+use darkroom_fhe::params::{IMAGE, NETWORK};
 use e2e::browser::Page;
 use e2e::secrets::Secrets;
 use serde_json::json;
@@ -41,15 +41,19 @@ fn secrets_of(master: &[u8; 32], words: &[String]) -> Secrets {
     secrets.add_bytes("sealing key", &derived(master, "seal", 32));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     secrets.add_words("words", &words);
-    let packed = derived(
-        master,
-        &format!("secret-key/{}", IMAGE.id),
-        IMAGE.key_bits() / 8,
-    );
-    let bits: Vec<bool> = (0..IMAGE.key_bits())
-        .map(|i| packed[i / 8] >> (i % 8) & 1 == 1)
-        .collect();
-    secrets.add_bits("secret key", &bits);
+    let bits = |label: String, count: usize| -> Vec<bool> {
+        let packed = derived(master, &label, count.div_ceil(8));
+        let bit = |i: usize| packed[i / 8] >> (i % 8) & 1 == 1;
+        (0..count).map(bit).collect()
+    };
+    for set in [&IMAGE, &NETWORK] {
+        let key = bits(format!("secret-key/{}", set.id), set.key_bits());
+        secrets.add_bits(&format!("secret key {}", set.id), &key);
+        if let Some(bootstrap) = set.bootstrap {
+            let key = bits(format!("small-key/{}", set.id), bootstrap.small_dimension);
+            secrets.add_bits(&format!("small key {}", set.id), &key);
+        }
+    }
     secrets
 }
 

@@ -1,11 +1,13 @@
 //! What a person does on the page, step by step.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::browser::{Browser, Page};
 use e2e::proxy::Recorder;
 use e2e::services::Darkroom;
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use serde_json::{Value, json};
 
 /// Everything that a test of the page needs.
@@ -91,6 +93,39 @@ pub async fn choose_model(page: &Page, id: &str) -> Result<()> {
         value == json!(true)
     })
     .await?;
+    Ok(())
+}
+
+/// Draws on the pad with the mouse: strokes of points from 0 to 1.
+pub async fn draw(page: &Page, strokes: &[Vec<(f64, f64)>]) -> Result<()> {
+    let pad = page.wait_for("#pad").await?;
+    page.client
+        .execute(
+            "document.querySelector('#pad').scrollIntoView({ block: 'center' })",
+            vec![],
+        )
+        .await?;
+    let (_, _, width, height) = pad.rectangle().await?;
+    let to = |&(x, y): &(f64, f64)| PointerAction::MoveToElement {
+        element: pad.clone(),
+        duration: Some(Duration::from_millis(10)),
+        x: ((x - 0.5) * width).round(),
+        y: ((y - 0.5) * height).round(),
+    };
+    let mut mouse = MouseActions::new("mouse".to_owned());
+    for stroke in strokes {
+        let (first, rest) = stroke.split_first().context("a stroke without points")?;
+        mouse = mouse.then(to(first)).then(PointerAction::Down {
+            button: MOUSE_BUTTON_LEFT,
+        });
+        for point in rest {
+            mouse = mouse.then(to(point));
+        }
+        mouse = mouse.then(PointerAction::Up {
+            button: MOUSE_BUTTON_LEFT,
+        });
+    }
+    page.client.perform_actions(mouse).await?;
     Ok(())
 }
 
