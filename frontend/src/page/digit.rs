@@ -125,11 +125,13 @@ fn distance(p: Point, a: Point, b: Point) -> f64 {
     (p.x - a.x - along * dx).hypot(p.y - a.y - along * dy)
 }
 
-/// By how many whole pixels the ink has to move, so that its centre of mass is nearest to the middle.
+/// By how many whole pixels the ink has to move, so that its centre of mass is nearest to the middle
+/// and nothing is cut off.
 fn shift(ink: &[u8], down: bool) -> i32 {
-    let (mut mass, mut moment) = (0.0, 0.0);
-    for (place, &grey) in ink.iter().enumerate() {
+    let (mut mass, mut moment, mut last) = (0.0, 0.0, 0);
+    for (place, &grey) in ink.iter().enumerate().filter(|(_, grey)| **grey > 0) {
         let place = if down { place / ACROSS } else { place % ACROSS };
+        last = last.max(place);
         // At most 27.
         #[expect(clippy::cast_precision_loss)]
         let place = place as f64;
@@ -139,7 +141,8 @@ fn shift(ink: &[u8], down: bool) -> i32 {
     // At most 28 either way.
     #[expect(clippy::cast_possible_truncation)]
     let by = (CENTRE - moment / f64::max(mass, 1.0)).round() as i32;
-    by
+    let room = i32::try_from(ACROSS - 1 - last).unwrap_or(0);
+    by.clamp(0, room)
 }
 
 #[cfg(test)]
@@ -192,6 +195,25 @@ mod tests {
         }
         let (left, _) = extent(&l, false);
         assert!(left > 8, "{left}");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn nothing_is_cut_off() {
+        // A heavy roof on a thin stem, then the same upside down.
+        let zigzag = (0..20).map(|i| (0.1 + 0.04 * f64::from(i), 0.1 + 0.02 * f64::from(i % 2)));
+        let roof: Vec<(f64, f64)> = zigzag
+            .clone()
+            .chain(zigzag.rev())
+            .chain([(0.1, 0.9)])
+            .collect();
+        let floor: Vec<(f64, f64)> = roof.iter().map(|&(x, y)| (x, 1.0 - y)).collect();
+        for (shape, edge) in [(roof, 27), (floor, 0)] {
+            let picture = picture(&[line(&shape)]).unwrap();
+            let (top, bottom) = extent(&picture, true);
+            assert_eq!(bottom - top + 1, 20);
+            let at = if edge == 0 { top } else { bottom };
+            assert!(at.abs_diff(edge) <= 1, "{top} to {bottom}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -66,7 +66,7 @@ pub struct LargeKeyTimes {
 /// More workers than this gain nothing: the network takes longer.
 const MAKERS_MAX: u16 = 8;
 /// What a megabyte of the large key costs one core, in ms: measured in Chromium.
-const MAKING_MS_PER_MB: f64 = 500.0;
+const MAKING_MS_PER_MB: f64 = 300.0;
 
 /// How many workers make so many parts on so many cores.
 pub fn makers(parts: u16, cores: f64) -> u16 {

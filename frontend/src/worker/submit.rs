@@ -111,13 +111,14 @@ impl Run {
     async fn submit(&self) -> Result<(), Failure> {
         let items = self.items();
         let grant = self.services.grant(&to_read_and_write(&items)).await?;
+        let evaluation_key = self.large_key_ref().await?;
         let submit = SubmitJob {
             model: self.job.borrow().model.clone(),
             vault: self.services.held.vault(),
             key: self.services.held.id(),
             items,
             grant: grant.grant,
-            evaluation_key: self.large_key_ref().await?,
+            evaluation_key,
             idempotency_key: self.idempotency_key(),
         };
         let job = match self.services.submit(&submit).await {

@@ -18,7 +18,7 @@ pub fn LargeKeyRing() -> impl IntoView {
     });
     let parts = move || {
         now.get()
-            .map(|(key, progress)| format!("{} of {} parts made", progress.made, key.parts))
+            .map(|(key, progress)| format!("{} of {} parts", progress.made, key.parts))
     };
     let bytes = move || {
         now.get().map(|(key, progress)| {
@@ -30,7 +30,7 @@ pub fn LargeKeyRing() -> impl IntoView {
         now.get().map(|(_, progress)| {
             let makers = usize::from(progress.makers);
             let cores = format::count(makers, "core");
-            format!("{} left, {cores} at work", format::about(progress.left_ms))
+            format!("{} left, {cores}", format::about(progress.left_ms))
         })
     };
     view! {
@@ -38,7 +38,7 @@ pub fn LargeKeyRing() -> impl IntoView {
             <Ring label="Making your large key" share=share />
             <div>
                 <p>{parts}</p>
-                <p>{bytes}</p>
+                <p class="small">{bytes}</p>
                 <p class="small quiet">{left}</p>
             </div>
         </div>

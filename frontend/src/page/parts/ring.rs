@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// The ring.
+/// The ring, as long as 100 is wide.
 #[component]
 pub fn Ring(
     /// What it is that takes time.
@@ -20,9 +20,9 @@ pub fn Ring(
             aria-valuemax="100"
             aria-valuenow=move || share.get().to_string()
         >
-            // A circle as long as 100 is wide.
             <circle cx="18" cy="18" r="15.9155" />
             <circle
+                class="filled"
                 cx="18"
                 cy="18"
                 r="15.9155"

@@ -41,8 +41,9 @@ pub struct Crew {
 
 struct Maker {
     worker: Worker,
-    /// Lives as long as the worker may call it.
-    _listeners: (Closure<dyn Fn(MessageEvent)>, Closure<dyn Fn(JsValue)>),
+    // These live as long as the worker may call them.
+    _on_message: Closure<dyn Fn(MessageEvent)>,
+    _on_error: Closure<dyn Fn(JsValue)>,
 }
 
 impl Drop for Maker {
@@ -107,7 +108,8 @@ impl Maker {
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         Ok(Self {
             worker,
-            _listeners: (on_message, on_error),
+            _on_message: on_message,
+            _on_error: on_error,
         })
     }
 }
