@@ -31,7 +31,7 @@ def recipes():
 
     common = Recipe(units=(64,), harmonics=5, epochs=80, noise=0.025, plain=0.5, taught=0.9)
     return {
-        "digits-fast": replace(common, units=(32,), harmonics=6, plain=0.7),
+        "digits-fast": replace(common, units=(32,), harmonics=6, epochs=50),
         "digits": common,
         "digits-best": replace(common, units=(96, 32), harmonics=3),
     }
@@ -93,7 +93,8 @@ def train(name, data, out, work, choose):
     form = {"input": INPUT, "layers": layers(parameters)}
     images = lesson.plain.reshape(-1, handwriting.SIZE, handwriting.SIZE)
     widest = np.abs(simulate.scores(form, images[:10000])).max()
-    form["output"] = {"range": float(np.ceil(1.5 * widest))}
+    reach = float(np.ceil(1.5 * widest))
+    form["output"] = {"range": reach, "tolerance": round(0.3 * reach, 2)}
     measure(form, images[-HELD_OUT:], lesson.labels[-HELD_OUT:], "last of train")
     if choose:
         return

@@ -133,7 +133,7 @@ def _shared(function, values, number):
     if values is None:
         raise Refused(f"layer {number}: {function} needs a sample of inputs, which tells how far z goes")
     name = "tanh" if function == "logistic" else function
-    return folder.lookup(function=name, range=float(MARGIN * np.abs(values).max()))
+    return folder.lookup(function=name, range=float(MARGIN * np.abs(values).max()), measured=True)
 
 
 def _applied(function, values):

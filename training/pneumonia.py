@@ -19,7 +19,7 @@ SIZE = 64
 VARIATION = Variation(
     turn=0.12, zoom=0.12, stretch=0.12, shift=0.05, gain=0.25, offset=0.12, gamma=0.35, mirror=True
 )
-COPIES = 12
+COPIES = 8
 FOLDS = 5
 SCORE_RANGE = 32.0  # half the circle of scores
 PENALTY = 3e-3  # of linear models

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 SLOTS = 512  # of half the circle
-SWITCH_NOISE = 0.010  # standard deviation of z after keyswitch and modulus switch, of the half circle
+SWITCH_NOISE = 0.012  # standard deviation of z after keyswitch and modulus switch, of the half circle
 ROTATION_NOISE = 2.0**48.7  # of a rotated constant, on the circle of 2^64
 PIXEL = 2.0**32  # phase of a grey level
 
@@ -77,18 +77,26 @@ def _two_dimensional(weights):
 
 
 def _tables(layer, reach, matrix):
-    """Values at the slots, (units, SLOTS, outputs)."""
-    z = (np.arange(SLOTS) / SLOTS * 2 - 1) * reach
+    """Values at the middles of the slots, (units, SLOTS, outputs)."""
+    z = ((np.arange(SLOTS) + 0.5) / SLOTS * 2 - 1) * reach
     if "function" in layer:
         return FUNCTIONS[layer["function"]](z, reach)[None, :, None] * matrix[:, None, :]
     if "tables" in layer:
-        points = layer["tables"].shape[1]
-        return layer["tables"][:, np.arange(SLOTS) * points // SLOTS]
+        return _between(layer["tables"])
     coefficients = layer["coefficients"]
     harmonic = np.arange(coefficients.shape[1]) // 2 * 2 + 1
     angle = np.pi / 2 * z[:, None] / reach * harmonic
     waves = np.where(np.arange(coefficients.shape[1]) % 2, np.cos(angle), np.sin(angle))
     return np.einsum("sf,ufo->uso", waves, coefficients)
+
+
+def _between(values):
+    """Values at the middles of as many cells, at the middles of the slots: linear, level at the ends."""
+    points = values.shape[1]
+    place = np.clip((np.arange(SLOTS) + 0.5) * points / SLOTS - 0.5, 0, points - 1)
+    before = np.minimum(place.astype(int), points - 2)
+    share = (place - before)[:, None]
+    return values[:, before] * (1 - share) + values[:, before + 1] * share
 
 
 def _score_range(form, tables, bias):
@@ -120,7 +128,7 @@ def _looked_up(z, tables, reach, top, rng):
     whole = np.rint(tables / step)
     if rng is not None:
         z = z + rng.normal(0, SWITCH_NOISE * 2 * reach, z.shape)
-    slot = np.floor((z / reach + 1) * SLOTS / 2 + 0.5).astype(np.int64)
+    slot = np.floor((z / reach + 1) * SLOTS / 2).astype(np.int64)
     sign = 1.0 - 2.0 * (slot // SLOTS % 2)
     slot %= SLOTS
     out = np.zeros((len(z), tables.shape[2]))

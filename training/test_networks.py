@@ -83,6 +83,13 @@ class Simulate(unittest.TestCase):
         calm, steep = simulate.noise_of(tables, 32, 1 / 32), simulate.noise_of(3 * tables, 32, 1 / 32)
         self.assertTrue(np.all(steep > 1.5 * calm))
 
+    def test_tables_are_read_between_their_points(self):
+        points = (np.arange(64) + 0.5) / 32 - 1
+        values = 0.5 * np.sin(np.pi / 2 * points)[None, :, None] * np.ones((6, 1, 3))
+        form = written([self.first, folder.lookup(tables=values)], 4)
+        expected = 0.5 * np.sin(np.pi / 2 * self.z).sum(1, keepdims=True) * np.ones(3)
+        np.testing.assert_allclose(simulate.scores(form, self.images), expected, atol=0.1)
+
     def test_two_lookup_layers_chain(self):
         middle = folder.lookup(np.zeros(6), coefficients=np.random.default_rng(3).normal(0, 0.1, (6, 4, 6)))
         form = written([self.first, middle, self.second], 4)
