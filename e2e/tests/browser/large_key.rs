@@ -305,7 +305,7 @@ async fn a_linear_model_asks_for_none() {
         })
         .await?;
         drop(room);
-        Ok(())
+        Ok::<(), anyhow::Error>(())
     };
     watched.watched("linear", linear).await.unwrap();
     watched.close().await.unwrap();

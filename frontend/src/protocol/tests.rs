@@ -125,8 +125,21 @@ fn notices_arrive_as_they_were_sent() {
         keeping: Keeping::ThisVisit,
         locked: true,
     };
+    let large_key = LargeKey {
+        parameters: darkroom_api::header::ParameterSetId(2),
+        parts: 25,
+        bytes: 11_000_000,
+        state: LargeKeyState::Making(LargeKeyProgress {
+            made: 3,
+            stored: 2,
+            stored_bytes: 1_000_000,
+            makers: 2,
+            left_ms: 1234.5,
+        }),
+    };
     let notices = [
         Notice::Status(status),
+        Notice::LargeKey(large_key),
         Notice::Entry(Box::new(entry(EntryState::Unread))),
         Notice::EntryRemoved(ObjectId([9; 16])),
         Notice::EntriesCleared,

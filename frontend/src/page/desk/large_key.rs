@@ -134,8 +134,9 @@ impl Desk {
             LargeKeyState::Making(_) if !was_made => self.say("Making your large key."),
             LargeKeyState::Making(progress) => self.announcer.progress(|| spoken(&key, &progress)),
             LargeKeyState::Ready(Some(_)) => self.say("Your large key is on the server."),
-            LargeKeyState::Ready(None) | LargeKeyState::Elsewhere => {}
-            LargeKeyState::Absent { .. } => {}
+            LargeKeyState::Ready(None)
+            | LargeKeyState::Elsewhere
+            | LargeKeyState::Absent { .. } => {}
         }
     }
 }

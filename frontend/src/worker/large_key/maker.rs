@@ -135,3 +135,40 @@ fn post(
         None => scope.post_message(&message),
     };
 }
+
+#[cfg(target_arch = "wasm32")]
+#[cfg(test)]
+mod tests {
+    use darkroom_fhe::keys::ClientKey;
+    use darkroom_fhe::wire::KeyPart;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn parts_are_made_as_they_are_stored_and_the_secret_is_wiped_once_read() {
+        let owner = ClientKey::from_master([9; 32]);
+        let key = KeyId(owner.key_id());
+        let parameters = ParameterSetId(2);
+        let secret = owner.evaluation_secret().danger_to_bytes();
+        let secret = Uint8Array::from(secret.as_slice());
+        let bench = RefCell::new(None);
+        assert!(answer(&bench, ToMaker::Make(1)).is_none(), "from nothing");
+        let begin = ToMaker::Begin {
+            secret: secret.clone(),
+            key,
+            parameters,
+        };
+        assert!(matches!(answer(&bench, begin), Some(Answer::Nothing)));
+        assert!(secret.to_vec().iter().all(|byte| *byte == 0));
+        let Some(Answer::Made(24, object)) = answer(&bench, ToMaker::Make(24)) else {
+            panic!("no part")
+        };
+        let object = object.to_vec();
+        let (head, payload) = header::open(&object, ObjectKind::EvaluationKey).unwrap();
+        assert_eq!((head.key, head.parameters), (key, parameters));
+        let part = KeyPart::from_payload(parameters.0, payload).unwrap();
+        assert_eq!(part.index(), 24);
+        assert!(answer(&bench, ToMaker::Make(1000)).is_none());
+    }
+}
