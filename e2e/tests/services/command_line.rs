@@ -15,17 +15,20 @@ fn darkroom(arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn said(arguments: &[&str]) -> String {
-    let output = darkroom(arguments);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "darkroom {arguments:?}: {complaint}"
-    );
-    String::from_utf8(output.stdout).unwrap()
+pub fn said(arguments: &[&str]) -> String {
+    said_and_told(arguments).0
 }
 
-fn save(folder: &Path, name: &str, seed: u32) -> String {
+/// What is printed, and what is told beside it.
+#[track_caller]
+pub fn said_and_told(arguments: &[&str]) -> (String, String) {
+    let output = darkroom(arguments);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "darkroom {arguments:?}: {told}");
+    (String::from_utf8(output.stdout).unwrap(), told)
+}
+
+pub fn save(folder: &Path, name: &str, seed: u32) -> String {
     let pixels = pattern(seed, 8, 8).unwrap();
     let file = folder.join(name);
     let grey = image::GrayImage::from_raw(8, 8, pixels.as_bytes().to_vec()).unwrap();

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod command_line;
+mod key_parts;
+mod networks;
 mod outages;
 mod refusals;
 mod whole_path;
