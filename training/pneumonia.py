@@ -32,7 +32,7 @@ def recipe(units):
     from networks import Recipe
 
     return Recipe(
-        units=units, harmonics=2, epochs=40, batch=128, rate=2e-3, plain=0.15, decay=1e-3, smooth=1e-5, keep=0.99
+        units=units, harmonics=2, epochs=120, batch=128, rate=2e-3, plain=0.15, decay=2e-4, smooth=1e-5, keep=0.99
     )
 
 
