@@ -267,7 +267,7 @@ fn what_the_form_does_not_know_is_refused_with_its_line() {
         ),
         (
             folder().with("[[layers]]\nkind = \"linear\"\nweights = \"w.npy\"\n"),
-            &["2 layers", "multiply"],
+            &["layer 2", "multiply"],
         ),
         (
             folder().with("[accuracy]\nvalue = 93.1\nimages = 10\ndata = \"x\"\n"),

@@ -135,21 +135,54 @@ fn rotated(units: usize, r: &mut Randomness) -> (Vec<u64>, Vec<usize>) {
     (accumulators, slots)
 }
 
-/// The phase of every coefficient of a GLWE.
-fn phases(glwe: &[u64]) -> Vec<u64> {
-    let (mask, body) = glwe.split_at(glwe.len() - N);
-    let mut phases = body.to_vec();
-    for (mask, bits) in mask.chunks(N).zip(OWNER.secret.glwe().chunks(N)) {
-        for (shift, _) in bits.iter().enumerate().filter(|(_, bit)| **bit == 1) {
-            for (i, element) in mask.iter().enumerate() {
-                match i + shift {
-                    at if at < N => phases[at] = phases[at].wrapping_sub(*element),
-                    at => phases[at - N] = phases[at - N].wrapping_add(*element),
-                }
+/// Adds the product with a polynomial of bits.
+fn add_product(sum: &mut [u64], factor: &[u64], bits: &[u8]) {
+    for (shift, _) in bits.iter().enumerate().filter(|(_, bit)| **bit == 1) {
+        for (i, element) in factor.iter().enumerate() {
+            match i + shift {
+                at if at < N => sum[at] = sum[at].wrapping_add(*element),
+                at => sum[at - N] = sum[at - N].wrapping_sub(*element),
             }
         }
     }
-    phases
+}
+
+/// The phase of every coefficient of a GLWE.
+fn phases(glwe: &[u64]) -> Vec<u64> {
+    let (mask, body) = glwe.split_at(glwe.len() - N);
+    let mut product = vec![0; N];
+    for (mask, bits) in mask.chunks(N).zip(OWNER.secret.glwe().chunks(N)) {
+        add_product(&mut product, mask, bits);
+    }
+    let pairs = body.iter().zip(product);
+    pairs
+        .map(|(body, product)| body.wrapping_sub(product))
+        .collect()
+}
+
+/// A function's difference polynomial.
+fn difference(f: &[i32]) -> Vec<i32> {
+    let before = |slot: usize| if slot == 0 { -f[N - 1] } else { f[slot - 1] };
+    (0..N).map(|slot| f[slot] - before(slot)).collect()
+}
+
+fn squares(values: &[i32]) -> f64 {
+    values.iter().map(|x| f64::from(*x).powi(2)).sum()
+}
+
+/// The sum of squares of the products of a difference polynomial and every polynomial of a key.
+fn products_with(key: &[u8], difference: &[i32]) -> f64 {
+    let difference: Vec<u64> = difference
+        .iter()
+        .map(|d| i64::from(*d).cast_unsigned())
+        .collect();
+    let of_polynomial = |bits: &[u8]| {
+        let mut product = vec![0; N];
+        add_product(&mut product, &difference, bits);
+        let square = |element: &u64| (element.cast_signed() as f64).powi(2);
+        product.iter().map(square).sum::<f64>()
+    };
+    key.chunks(N).map(of_polynomial).sum()
 }
 
 /// A function of some harmonics, in steps.
@@ -199,25 +232,27 @@ fn rotation_and_product_add_what_is_predicted() {
             errors.push(phase.wrapping_sub(exact).cast_signed() as f64);
         }
     }
+    // Of this key, what is random about keys.
+    let ones = OWNER.secret.small().iter().filter(|bit| **bit == 1).count();
+    let noise = noise.with_ones(ones as f64 / OWNER.secret.small().len() as f64);
     assert_near("rotation", &errors, noise.coefficient());
     // Smooth and coarse functions: what the digits leave out weighs differently in them.
     for (amplitude, harmonics) in [(300.0, 1), (40.0, 4), (3.0, 12)] {
         let functions: Vec<Vec<i32>> = (0..8)
             .map(|_| function(&mut r, amplitude, harmonics))
             .collect();
-        let mut differences = Differences::new(N, units, functions.len()).unwrap();
+        let mut products = Differences::new(N, units, functions.len()).unwrap();
         let mut variance = 0.0;
         for (output, f) in functions.iter().enumerate() {
-            let before = |slot: usize| if slot == 0 { -f[N - 1] } else { f[slot - 1] };
-            let d: Vec<i32> = (0..N).map(|slot| f[slot] - before(slot)).collect();
-            (0..units).for_each(|unit| differences.set(unit, output, &d).unwrap());
-            let squares = |v: &[i32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-            variance += noise.product(squares(&d), squares(f)) / functions.len() as f64;
+            let d = difference(f);
+            (0..units).for_each(|unit| products.set(unit, output, &d).unwrap());
+            let with_key = products_with(OWNER.secret.glwe(), &d);
+            variance += noise.product_under(squares(&d), with_key) / functions.len() as f64;
         }
         let mut errors = vec![];
         for (unit, (glwe, slot)) in accumulators.chunks(glwe_len).zip(&slots).enumerate() {
             let mut sums = vec![0; functions.len() * glwe_len];
-            differences.add_products(unit, glwe, &mut sums).unwrap();
+            products.add_products(unit, glwe, &mut sums).unwrap();
             for (sum, f) in sums.chunks(glwe_len).zip(&functions) {
                 let exact = value(f, *slot).cast_unsigned() << 61;
                 errors.push(phases(sum)[0].wrapping_sub(exact).cast_signed() as f64);
@@ -228,5 +263,25 @@ fn rotation_and_product_add_what_is_predicted() {
             &errors,
             variance,
         );
+    }
+}
+
+/// What a product with one key makes of a smooth function varies from key to key; the prediction is the
+/// mean over keys.
+#[test]
+fn the_mean_over_keys_is_what_is_predicted() {
+    let mut r = Randomness::danger_fixed(24);
+    let noise = RotationNoise::new(&NETWORK, &NETWORK_BOOTSTRAP);
+    for (amplitude, harmonics) in [(300.0, 1), (40.0, 4), (3.0, 12)] {
+        let f = function(&mut r, amplitude, harmonics);
+        let d = difference(&f);
+        let keys = 200;
+        let mut mean = 0.0;
+        for _ in 0..keys {
+            let key: Vec<u8> = (0..4 * N).map(|_| r.bytes::<1>()[0] & 1).collect();
+            mean += noise.product_under(squares(&d), products_with(&key, &d)) / f64::from(keys);
+        }
+        let ratio = (mean / noise.product(squares(&d), squares(&f))).sqrt();
+        assert!((ratio - 1.0).abs() < 0.03, "{harmonics} harmonics: {ratio}");
     }
 }

@@ -60,7 +60,8 @@ pub struct OutputNoise {
     pub result_switch: f64,
     /// Rounding the functions to steps, a fixed error that the clear twin has as well.
     pub rounding: f64,
-    /// Around its mean the output is no wilder than a Gaussian of this variance, whatever the picture.
+    /// Around its mean the output is no wilder than a Gaussian of this variance, whatever the inputs
+    /// are; under a GLWE key that doubles the mean variance of the rotation.
     pub bound: f64,
     /// How far at most that mean lies from the twin's output.
     pub shift: f64,
@@ -77,14 +78,6 @@ pub(super) enum Target<'a> {
         stated: Option<Range>,
         tolerance: Option<f64>,
     },
-}
-
-/// Variance of the noise of an input as it is looked up, in units of the torus: its mean, and a bound
-/// whatever the picture.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct InputNoise {
-    pub(super) average: f64,
-    pub(super) bound: f64,
 }
 
 impl Lookup {
@@ -125,10 +118,11 @@ impl Lookup {
         deviations_for(-128.0) * self.input_deviation()
     }
 
-    /// Finds the integer tables of functions.
+    /// Finds the integer tables of functions, given the variance of the noise of every input as it is
+    /// looked up, in units of the torus.
     pub(super) fn quantise(
         functions: &Functions,
-        inputs: &[InputNoise],
+        inputs: &[f64],
         target: Target<'_>,
     ) -> Result<Self, Error> {
         let spreads = spreads(functions, inputs);
@@ -148,7 +142,7 @@ impl Lookup {
             differences: Arc::new(tables.differences(functions.units, functions.outputs)?),
             outputs: wanted.outputs(&places, &tables),
             tables: Arc::new(tables.entries),
-            input_variance: inputs.iter().map(|input| input.average).sum::<f64>() / count,
+            input_variance: inputs.iter().sum::<f64>() / count,
         };
         lookup.check(target)?;
         Ok(lookup)
@@ -217,7 +211,7 @@ impl Output {
         self.tolerance
     }
 
-    /// Binary logarithm of the chance that it is off by more, whatever the picture.
+    /// Binary logarithm of the chance that it is off by more, wherever the inputs of this layer lie.
     pub fn log2_failure(&self) -> f64 {
         let left = self.tolerance - self.noise.shift;
         if left <= 0.0 {
@@ -226,14 +220,9 @@ impl Output {
         log2_failure(self.noise.bound.sqrt(), left)
     }
 
-    /// The noise of this output as an input of the next layer, before its keyswitch.
-    pub(super) fn as_input(&self) -> InputNoise {
-        let scale = self.torus_per_value.powi(2);
-        InputNoise {
-            average: (self.noise.inputs + self.noise.rotation) * scale,
-            // A shift is no noise, but moves the next function's input all the same.
-            bound: (self.noise.bound.sqrt() + self.noise.shift).powi(2) * scale,
-        }
+    /// Variance of the noise of this output as an input of the next layer, before its keyswitch.
+    pub(super) fn variance_as_input(&self) -> f64 {
+        (self.noise.inputs + self.noise.rotation) * self.torus_per_value.powi(2)
     }
 
     pub(crate) fn reading(&self) -> ScoreReading {
@@ -245,32 +234,24 @@ impl Output {
     }
 }
 
-/// Per output the sums over all units: of the average and of the bound.
-fn spreads(functions: &Functions, inputs: &[InputNoise]) -> Vec<Spread> {
+/// Per output the sums over all units.
+fn spreads(functions: &Functions, inputs: &[f64]) -> Vec<Spread> {
     let mut sums = vec![Spread::default(); functions.outputs];
-    let in_slots = |variance: f64| variance.sqrt() / HALF * SLOTS as f64;
-    let mut last: Option<(InputNoise, Moves, Moves)> = None;
-    for (unit, &input) in inputs.iter().enumerate() {
-        let same =
-            |before: &InputNoise| (before.average, before.bound) == (input.average, input.bound);
-        if !last.as_ref().is_some_and(|(before, ..)| same(before)) {
-            let moves = |variance| Moves::new(in_slots(variance), SLOTS);
-            last = Some((input, moves(input.average), moves(input.bound)));
-        }
-        let Some((_, average, bound)) = &last else {
-            continue;
+    let mut last: Option<(f64, Moves)> = None;
+    for (unit, &variance) in inputs.iter().enumerate() {
+        // The units of the first layer differ by less than it could matter.
+        let (_, moves) = match last.take() {
+            Some(same) if (same.0 / variance - 1.0).abs() < 1e-6 => last.insert(same),
+            _ => {
+                let in_slots = variance.sqrt() / HALF * SLOTS as f64;
+                last.insert((variance, Moves::new(in_slots, SLOTS)))
+            }
         };
         for (output, sum) in sums.iter_mut().enumerate() {
-            let values = functions.of(unit, output);
-            let on_average = average.spread(values);
-            sum.average += on_average.average;
-            let worst = if input.bound > input.average {
-                bound.spread(values)
-            } else {
-                on_average
-            };
-            sum.bound += worst.bound;
-            sum.shift += worst.shift;
+            let spread = moves.spread(functions.of(unit, output));
+            sum.average += spread.average;
+            sum.bound += spread.bound;
+            sum.shift += spread.shift;
         }
     }
     sums
@@ -438,7 +419,7 @@ impl Wanted<'_> {
                     result_switch: switch / scale,
                     rounding,
                     // A noisy input meets another rounding of the function: half a step either way.
-                    bound: spread.bound + 3.0 * rounding + rotation + switch / scale,
+                    bound: spread.bound + 3.0 * rounding + 2.0 * rotation + switch / scale,
                     shift: spread.shift,
                 },
             }

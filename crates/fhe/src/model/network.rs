@@ -5,7 +5,7 @@ use super::form::{Form, Layer};
 use super::functions::{self, Functions};
 use super::linear::{Linear, Score, Wanted};
 use super::load::{FORM, Layers, Range, rare_failures, score_class, stated_range, tolerance};
-use super::lookup::{InputNoise, Lookup, Output, Target};
+use super::lookup::{Lookup, Output, Target};
 use super::weights::{Weights, biases};
 use crate::noise::bootstrap::{keyswitch, modulus_switch};
 use crate::noise::deviations_for;
@@ -25,12 +25,14 @@ pub(super) fn load(form: &Form, first: (&Layer, &str), files: &mut Files) -> Res
         .collect();
     let (units, worst) = units(form, first, start, files)?;
     let mut warnings = Vec::new();
-    let mut noise: Vec<InputNoise> = units.iter().map(of_unit).collect();
-    let mut reach: Vec<Range> = worst;
+    let mut noise: Vec<f64> = units.iter().map(|unit| unit.noise().variance()).collect();
+    let mut reach = worst;
     let mut lookups: Vec<Lookup> = Vec::new();
     for (index, layer) in functions.iter().enumerate() {
-        let noise_before = noise.iter().map(|n| looked_up(*n)).collect::<Vec<_>>();
-        warnings.extend(check_reach(layer, &reach, &noise_before)?);
+        noise
+            .iter_mut()
+            .for_each(|variance| *variance += switches());
+        warnings.extend(check_reach(layer, &reach, &noise)?);
         let target = match functions.get(index + 1) {
             Some(next) => Target::Inputs { range: next.range },
             None => Target::Scores {
@@ -39,8 +41,12 @@ pub(super) fn load(form: &Form, first: (&Layer, &str), files: &mut Files) -> Res
                 tolerance: tolerance(form)?,
             },
         };
-        let lookup = Lookup::quantise(layer, &noise_before, target)?;
-        noise = lookup.outputs().iter().map(Output::as_input).collect();
+        let lookup = Lookup::quantise(layer, &noise, target)?;
+        noise = lookup
+            .outputs()
+            .iter()
+            .map(Output::variance_as_input)
+            .collect();
         reach = (0..layer.outputs)
             .map(|output| layer.reachable(output))
             .collect();
@@ -106,23 +112,6 @@ fn units(
     Ok((units, worst))
 }
 
-fn of_unit(unit: &Score) -> InputNoise {
-    let variance = unit.noise().variance();
-    InputNoise {
-        average: variance,
-        bound: variance,
-    }
-}
-
-/// The noise of an input as it is looked up: keyswitch and modulus switch added.
-fn looked_up(noise: InputNoise) -> InputNoise {
-    let added = switches();
-    InputNoise {
-        average: noise.average + added,
-        bound: noise.bound + added,
-    }
-}
-
 /// Variance of what a keyswitch and a modulus switch add.
 pub(crate) fn switches() -> f64 {
     keyswitch(&NETWORK_BOOTSTRAP) + modulus_switch(&NETWORK, &NETWORK_BOOTSTRAP)
@@ -133,14 +122,14 @@ pub(crate) fn switches() -> f64 {
 fn check_reach(
     layer: &Functions,
     inputs: &[Range],
-    noise: &[InputNoise],
+    noise: &[f64],
 ) -> Result<Option<String>, Error> {
     let Some(reach) = layer.reach else {
         return Ok(None);
     };
     let mut needed: f64 = 0.0;
     for (input, noise) in inputs.iter().zip(noise) {
-        let slip = deviations_for(-128.0) * noise.bound.sqrt() / 2f64.powi(62) * layer.range;
+        let slip = deviations_for(-128.0) * noise.sqrt() / 2f64.powi(62) * layer.range;
         needed = needed.max(input.low.abs().max(input.high.abs()) + slip);
     }
     if needed <= reach {
