@@ -164,10 +164,10 @@ fn describe(setup: &Setup) -> Result<(), Error> {
     if let Some((_, key)) = &setup.evaluation_key {
         let (threads, held) = (setup.threads, output::bytes(key.memory_bytes));
         println!(
-            "  evaluation {:9.3} ms   {} bytes of evaluation key, made on {threads} threads",
+            "  make key   {:9.3} ms   {} bytes of evaluation key, on {threads} threads",
             key.make_ms, key.bytes
         );
-        println!("  expansion  {:9.3} ms   {held} in memory", key.expand_ms);
+        println!("  expand key {:9.3} ms   {held} in memory", key.expand_ms);
     }
     Ok(())
 }

@@ -359,7 +359,7 @@ fn simulate_makes_the_key_and_tells_its_bytes_and_times() {
     let text = desk
         .ok(&["simulate", "--model", "halves", "picture.npy"])
         .stdout;
-    for words in ["bytes of evaluation key", "expansion", "in the clear left"] {
+    for words in ["bytes of evaluation key", "expand key", "in the clear left"] {
         assert!(text.contains(words), "{words}: {text}");
     }
     let line = desk
