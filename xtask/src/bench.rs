@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// How many of its pictures are really encrypted.
-    #[arg(long, value_name = "N", default_value_t = 200, requires = "data")]
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "data")]
     encrypted: u32,
     /// Take the networks from here instead of the zoo.
     #[arg(long, value_name = "DIR", default_value_os_t = root().join("models"), hide_default_value = true)]
@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut rows = Vec::new();
     let models = std::path::absolute(&options.models)?;
     let mut fhe = cargo(["bench", "--locked", "-p", "darkroom-fhe"]);
-    fhe.args(["--features", "client"]);
+    fhe.args(["--features", "client", "--bench", "linear", "--bench", "zoo"]);
     fhe.env("DARKROOM_BENCH_MODELS", &models);
     rows.extend(rows_in(&output(&mut fhe)?)?);
     if let Some(data) = &options.data {
