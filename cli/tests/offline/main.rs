@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod evaluate;
+mod evaluation_keys;
 mod keys;
+mod network;
 mod networks;
 mod stages;
 mod support;
