@@ -47,7 +47,14 @@ pub fn run(options: &Options) -> Result<()> {
     let mut rows = Vec::new();
     let models = std::path::absolute(&options.models)?;
     let mut fhe = cargo(["bench", "--locked", "-p", "darkroom-fhe"]);
-    fhe.args(["--features", "client", "--bench", "linear", "--bench", "zoo"]);
+    fhe.args([
+        "--features",
+        "client",
+        "--bench",
+        "linear",
+        "--bench",
+        "zoo",
+    ]);
     fhe.env("DARKROOM_BENCH_MODELS", &models);
     rows.extend(rows_in(&output(&mut fhe)?)?);
     if let Some(data) = &options.data {
