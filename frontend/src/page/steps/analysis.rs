@@ -233,36 +233,38 @@ fn Go() -> impl IntoView {
     };
     let stopped = move || due.get() == 0 || desk.making.with(Option::is_some);
     view! {
-        <Show
-            when=move || running.get()
-            fallback=move || {
-                view! {
-                    <div class="actions">
-                        <button
-                            type="button"
-                            id="analyse"
-                            class="wide"
-                            class:next=move || here.get() == Here::Analysis
-                            disabled=stopped
-                            on:click=move |_| desk.analyse()
-                        >
-                            {label}
-                        </button>
-                    </div>
-                    <p class="small quiet" id="outlook">
-                        {move || outlook(desk, due.get())}
-                    </p>
+        <div class="go stack tight">
+            <Show
+                when=move || running.get()
+                fallback=move || {
+                    view! {
+                        <div class="actions">
+                            <button
+                                type="button"
+                                id="analyse"
+                                class="wide"
+                                class:next=move || here.get() == Here::Analysis
+                                disabled=stopped
+                                on:click=move |_| desk.analyse()
+                            >
+                                {label}
+                            </button>
+                        </div>
+                        <p class="small quiet" id="outlook">
+                            {move || outlook(desk, due.get())}
+                        </p>
+                    }
                 }
-            }
-        >
-            <div class="actions">
-                <button type="button" id="cancel" class="wide" on:click=move |_| desk.cancel()>
-                    "Cancel"
-                </button>
-            </div>
-            <p class="small quiet">
-                "What has no result yet is stopped and deleted on the server."
-            </p>
-        </Show>
+            >
+                <div class="actions">
+                    <button type="button" id="cancel" class="wide" on:click=move |_| desk.cancel()>
+                        "Cancel"
+                    </button>
+                </div>
+                <p class="small quiet">
+                    "What has no result yet is stopped and deleted on the server."
+                </p>
+            </Show>
+        </div>
     }
 }
