@@ -135,7 +135,10 @@ impl Engine {
                 format!("{engine} ps -q --filter label={LABEL} | xargs -r {engine} rm -f")
             }
             Self::Buildah => {
-                "buildah containers -q --filter name=darkroom- | xargs -r buildah rm".to_owned()
+                // What a killed `buildah run` leaves behind runs on by itself.
+                "pkill -f '^buildah-chroot-exec /usr/local/bin/(backend|gateway)'; \
+                 buildah containers -q --filter name=darkroom- | xargs -r buildah rm"
+                    .to_owned()
             }
         };
         if let Err(error) = output(Command::new("sh").args(["-c", &command])) {
