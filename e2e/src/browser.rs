@@ -1,6 +1,8 @@
 //! A real Chromium, driven over WebDriver.
 
 use std::future::Future;
+use std::os::unix::process::CommandExt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
+use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +25,16 @@ pub struct Browser {
     driver: Process,
     url: String,
     folder: TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A test that failed has not closed its windows: they are in the driver's group.
+        let group = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// A window, and the origin whose page it shows.
@@ -41,7 +55,9 @@ impl Browser {
         let folder = tempfile::tempdir()?;
         let driver = named("CHROMEDRIVER", "chromedriver");
         let mut driver = Process::start(
-            Command::new(driver).args(["--port=0", "--log-level=WARNING"]),
+            Command::new(driver)
+                .args(["--port=0", "--log-level=WARNING"])
+                .process_group(0),
             &folder.path().join("chromedriver.log"),
         )
         .context("the browser tests need chromedriver: cargo xtask tools")?;
@@ -242,11 +258,12 @@ impl Page {
     /// What the test says, a panic included.
     pub async fn watched<F>(&self, name: &str, test: F) -> Result<()>
     where
-        F: Future<Output = Result<()>> + Send + 'static,
+        F: Future<Output = Result<()>>,
     {
-        let outcome = match tokio::spawn(test).await {
+        let outcome = match AssertUnwindSafe(test).catch_unwind().await {
             Ok(outcome) => outcome,
-            Err(error) => Err(anyhow!("{error}")),
+            // The hook has printed what it said.
+            Err(_) => Err(anyhow!("it panicked")),
         };
         if let Err(error) = &outcome {
             let text = self.texts("body").await.unwrap_or_default().join("\n");

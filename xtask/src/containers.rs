@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{cargo, output, run};
 use crate::root;
-use crate::test::for_e2e;
+use crate::test::{NATIVE, for_e2e};
 use crate::tools::browser;
 
 /// The programs, their images, and the Makefile's targets.
@@ -61,9 +61,9 @@ fn whole_path(programs: &Path) -> Result<()> {
         ("browser", "from_the_first_visit_to_a_restored_device"),
     ];
     for (suite, name) in tests {
-        let mut test = cargo(["test", "--locked", "-p", "e2e", "--test", suite, "--"]);
+        let mut test = cargo(["test", "--locked", "--test", suite]);
         for_e2e(&mut test, &browser, true).env("E2E_PROGRAMS", programs);
-        run(test.arg(name))?;
+        run(test.args(NATIVE).args(["--", name]))?;
     }
     Ok(())
 }
@@ -135,7 +135,10 @@ impl Engine {
                 format!("{engine} ps -q --filter label={LABEL} | xargs -r {engine} rm -f")
             }
             Self::Buildah => {
-                "buildah containers -q --filter name=darkroom- | xargs -r buildah rm".to_owned()
+                // What a killed `buildah run` leaves behind runs on by itself.
+                "pkill -f '^buildah-chroot-exec /usr/local/bin/(backend|gateway)'; \
+                 buildah containers -q --filter name=darkroom- | xargs -r buildah rm"
+                    .to_owned()
             }
         };
         if let Err(error) = output(Command::new("sh").args(["-c", &command])) {

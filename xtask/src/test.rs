@@ -48,7 +48,7 @@ enum Stage {
 }
 
 /// All but the page, which is wasm, and the whole path, which needs the page.
-const NATIVE: [&str; 3] = ["--workspace", "--exclude", "frontend"];
+pub const NATIVE: [&str; 3] = ["--workspace", "--exclude", "frontend"];
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Runs the stages in order, stops at the first that fails, tells the times.

@@ -211,16 +211,20 @@ pub async fn history(page: &Page, entries: usize) -> Result<()> {
     Ok(())
 }
 
-/// Opens every entry of the history and returns what is shown then.
+/// Opens the entries of the history one after the other and returns what each shows.
 pub async fn open_history(page: &Page, entries: usize) -> Result<Vec<Shown>> {
+    let mut all = Vec::new();
     for index in 0..entries {
         let open = format!(
-            "document.querySelectorAll('[data-test=history-entry] [data-test=open]')[{index}].click()"
+            "const entry = document.querySelectorAll('[data-test=history-entry]')[{index}]; \
+             entry.querySelector('[data-test=open]').click(); return entry.dataset.entry"
         );
-        page.client.execute(&open, Vec::new()).await?;
+        let entry = page.client.execute(&open, Vec::new()).await?;
+        let entry = entry.as_str().context("an entry without an id")?;
+        let result = format!("[data-test=result][data-entry='{entry}'][data-state=open]");
+        page.wait_for(&result).await?;
+        // An old result takes the place of what was shown before.
+        all.extend(shown(page).await?);
     }
-    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
-    page.wait_until("the old results", open, |count| count == json!(entries))
-        .await?;
-    shown(page).await
+    Ok(all)
 }
