@@ -65,7 +65,9 @@ pub fn npy(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
 
 /// A file name from a picture's: `scan.png` and `result.json` make `scan-result.json`.
 pub fn name(picture: &str, ending: &str) -> String {
-    let stem = picture.rsplit_once('.').map_or(picture, |(stem, _)| stem);
+    let parts = picture.rsplit_once('.');
+    let parts = parts.filter(|(stem, kind)| !stem.is_empty() && !kind.contains('/'));
+    let stem = parts.map_or(picture, |(stem, _)| stem);
     let safe = |c: char| {
         if c.is_alphanumeric() || "-_. ".contains(c) {
             c
