@@ -4,6 +4,7 @@
 //! Start them by `cargo xtask test --only page --only e2e`, which builds what they drive.
 
 pub mod browser;
+pub mod evaluation_key;
 pub mod owner;
 pub mod process;
 pub mod proxy;

@@ -19,7 +19,7 @@ use darkroom_fhe::wire::EncryptedResult;
 use crate::services::Darkroom;
 
 /// Longer than any test.
-const GRANT_MS: u64 = 600_000;
+pub(crate) const GRANT_MS: u64 = 600_000;
 /// The longest result that is read.
 const RESULT_BYTES_MAX: usize = 8 << 20;
 

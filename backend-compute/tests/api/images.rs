@@ -135,7 +135,7 @@ async fn objects_that_storage_damaged_are_noticed() {
 }
 
 /// The file whose name is this id, wherever storage put it.
-fn file_of(folder: PathBuf, id: ObjectId) -> Option<PathBuf> {
+pub fn file_of(folder: PathBuf, id: ObjectId) -> Option<PathBuf> {
     std::fs::read_dir(folder).unwrap().find_map(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {

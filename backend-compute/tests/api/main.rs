@@ -8,6 +8,8 @@ mod events;
 mod images;
 mod kill;
 mod many;
+mod networks;
 mod outage;
 mod requests;
 mod support;
+mod turns;

@@ -3,6 +3,7 @@
 use darkroom_api::client::Access;
 use darkroom_api::compute::State;
 use darkroom_api::header::ObjectKind;
+use e2e::evaluation_key::make_key;
 use e2e::owner::{Owner, load_model, pattern};
 use e2e::services::Darkroom;
 
@@ -12,6 +13,10 @@ use crate::zoo;
 async fn every_shipped_model_answers_as_its_clear_twin() {
     let darkroom = Darkroom::start().await.unwrap();
     let mut owner = Owner::open(&darkroom).await.unwrap();
+    owner
+        .send_key(&make_key(&owner.key).unwrap())
+        .await
+        .unwrap();
     let catalogue = owner.compute.catalogue().await.unwrap();
     assert_eq!(catalogue.refused, []);
     for folder in zoo::shipped() {
@@ -23,7 +28,8 @@ async fn every_shipped_model_answers_as_its_clear_twin() {
             .unwrap();
         assert!(catalogue.models.contains(&card));
         assert_eq!(card.digest, model.digest());
-        assert_eq!(card.evaluation_key, None);
+        let parameters = card.evaluation_key.map(|key| key.parameters.0);
+        assert_eq!(parameters, model.evaluation_key_parameters());
         let (width, height) = model.input();
         assert_eq!((card.input.width, card.input.height), (width, height));
 
@@ -34,7 +40,11 @@ async fn every_shipped_model_answers_as_its_clear_twin() {
         for picture in &pictures {
             images.push(owner.upload(picture).await.unwrap());
         }
-        let job = owner.submit(zoo::id(&folder), &images).await.unwrap();
+        let job = match card.evaluation_key {
+            Some(_) => owner.submit_to_network(zoo::id(&folder), &images).await,
+            None => owner.submit(zoo::id(&folder), &images).await,
+        };
+        let job = job.unwrap();
         let job = owner.finished(job.id).await.unwrap();
         assert_eq!(job.state, State::Done, "{job:?}");
         assert_eq!(job.items.len(), pictures.len());

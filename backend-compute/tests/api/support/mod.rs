@@ -1,5 +1,6 @@
 //! A storage, a folder of models, owners with images, and compute to run.
 
+pub mod key;
 pub mod model;
 pub mod process;
 
@@ -11,6 +12,7 @@ use darkroom_api::client::{Access, Compute as Client, Storage as StorageClient};
 use darkroom_api::compute::{ItemRef, Job, State, SubmitJob};
 use darkroom_api::header::{ObjectKind, ParameterSetId, seal};
 use darkroom_api::ids::{JobId, KeyId, ObjectId, VaultId};
+use darkroom_api::routes;
 use darkroom_api::storage::{GrantRequest, ObjectRef};
 use darkroom_api::token::Token;
 use tempfile::TempDir;
@@ -140,6 +142,15 @@ impl Compute {
             handle,
             task: tokio::spawn(server.run()),
         }
+    }
+
+    /// A figure of its metrics.
+    pub async fn figure(&self, name: &str) -> u64 {
+        let url = format!("{}{}", self.base, routes::METRICS);
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let name = format!("darkroom_compute_{name} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
     }
 
     pub async fn stop(self) {

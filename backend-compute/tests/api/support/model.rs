@@ -30,12 +30,47 @@ bias = -0.05
     )
 }
 
-/// The bytes of a `.npy` file, format 1.0, as NumPy writes it.
+/// Writes a network of 8 x 8 pixels with so many units, two harmonics each, and three classes.
+pub fn write_network(folder: &Path, units: usize) {
+    fs::create_dir_all(folder).unwrap();
+    let wave = |at: usize, scale: f32| ((at * 37) % 101) as f32 / 101.0 * 2.0 * scale - scale;
+    let weights: Vec<f32> = (0..units * 64).map(|at| wave(at, 0.04)).collect();
+    fs::write(
+        folder.join("w.npy"),
+        shaped(&weights, &format!("({units}, 64)")),
+    )
+    .unwrap();
+    let coefficients: Vec<f32> = (0..units * 4 * 3).map(|at| wave(at, 1.0)).collect();
+    fs::write(
+        folder.join("c.npy"),
+        shaped(&coefficients, &format!("({units}, 4, 3)")),
+    )
+    .unwrap();
+    let form = r#"
+title = "A test network"
+purpose = "Tells three things apart."
+classes = ["one", "two", "three"]
+[input]
+width = 8
+height = 8
+scale = 255
+[[layers]]
+kind = "linear"
+weights = "w.npy"
+[[layers]]
+kind = "lookup"
+coefficients = "c.npy"
+"#;
+    fs::write(folder.join("model.toml"), form).unwrap();
+}
+
 fn npy(numbers: &[f32]) -> Vec<u8> {
-    let mut head = format!(
-        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}",
-        numbers.len()
-    );
+    shaped(numbers, &format!("({},)", numbers.len()))
+}
+
+/// The bytes of a `.npy` file, format 1.0, as NumPy writes it.
+fn shaped(numbers: &[f32], shape: &str) -> Vec<u8> {
+    let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     while (10 + head.len() + 1) % 64 != 0 {
         head.push(' ');
     }

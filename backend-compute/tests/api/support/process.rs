@@ -87,6 +87,10 @@ pub fn command(config: &Config) -> Command {
         .env("DARKROOM_MODELS", format!("[{}]", quoted.join(",")))
         .env("DARKROOM_DATABASE", &config.database)
         .env("DARKROOM_THREADS", config.threads.to_string())
+        .env(
+            "DARKROOM_KEY_CACHE_BYTES",
+            config.key_cache_bytes.to_string(),
+        )
         .env("DARKROOM_DRAIN_MS", config.drain_ms.to_string())
         .env(
             "DARKROOM_QUEUE__LEASE_MS",
