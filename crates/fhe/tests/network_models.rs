@@ -1,4 +1,5 @@
-//! What makes a network, and what is refused with which mend. In the clear.
+//! What makes a network, and what is refused with which mend. In the clear; natively alone, where
+//! networks are evaluated.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod support;
@@ -8,8 +9,6 @@ use darkroom_fhe::eval::clear;
 use darkroom_fhe::model::Model;
 use support::networks::{Network, numbers};
 use support::{Folder, float_score, weights, xray};
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const SIDE: u32 = 10;
 const UNITS: u128 = 6;

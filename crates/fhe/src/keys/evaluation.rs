@@ -142,17 +142,17 @@ impl EvaluationSecret {
         bodies
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn small(&self) -> &[u8] {
         &self.small
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn glwe(&self) -> &[u8] {
         &self.glwe
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn image(&self) -> &[u8] {
         &self.image
     }

@@ -87,6 +87,8 @@ fn to_usize(number: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const SLOTS: usize = 512;
 
