@@ -27,15 +27,16 @@ async fn drawn(room: Room, page: Page) -> Result<()> {
     steps::choose_model(&page, MODEL).await?;
     page.wait_for("#large-key[data-state=absent]").await?;
     page.photograph("digits-1-before").await?;
-    // What it costs is said before anything is sent.
-    let outlook = page.texts("#outlook").await?.join(" ");
-    ensure!(
-        outlook.contains("large key") && outlook.contains("MB"),
-        "the page does not say what it will send: {outlook:?}"
-    );
-
     steps::draw(&page, &seven()).await?;
     let by_mouse = preview(&page, 0).await?;
+    // What it costs is said before anything is sent.
+    for place in ["#large-key-cost", "#outlook"] {
+        let said = page.texts(place).await?.join(" ");
+        ensure!(
+            said.contains("MB") && said.contains("second"),
+            "{place} does not say what will be sent: {said:?}"
+        );
+    }
     page.click("#pad-next").await?;
     type_a_one(&page).await?;
     let by_keys = preview(&page, 1).await?;

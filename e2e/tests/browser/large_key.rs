@@ -83,6 +83,8 @@ async fn cut_off(room: Room, page: Page, owner: Owner) -> Result<()> {
     some_made(&page, 4).await?;
     page.photograph("large-key-1-making").await?;
     page.client.goto("about:blank").await?;
+    // What was on its way may still arrive.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let before = stored(&owner).await?;
     ensure!(
         (1..all_parts()).contains(&before.len()),
