@@ -157,7 +157,7 @@ impl Shared {
                 let threads = match piece.announced {
                     Some(announced) => {
                         let share = state.free / state.announced.max(1);
-                        announced.is_here(&mut state);
+                        announced.arrive(&mut state);
                         share.max(1)
                     }
                     None => 1,
@@ -190,7 +190,7 @@ impl State {
 }
 
 impl Announced {
-    fn is_here(mut self, state: &mut State) {
+    fn arrive(mut self, state: &mut State) {
         if self.0.take().is_some() {
             state.announced -= 1;
         }
