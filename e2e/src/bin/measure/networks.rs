@@ -54,7 +54,8 @@ async fn picture(owner: &mut Owner, card: &ModelCard, number: u32) -> Result<(Du
     let pixels = pattern(number, card.input.width, card.input.height)?;
     let began = Instant::now();
     let image = owner.upload(&pixels).await?;
-    let submitted = owner.submit_to_network(card.id.as_str(), &[image]);
+    let images = [image];
+    let submitted = owner.submit_to_network(card.id.as_str(), &images);
     let job = submitted.await?.id;
     let job = owner.finished(job).await?;
     ensure!(job.state == State::Done, "{job:?}");
