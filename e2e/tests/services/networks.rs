@@ -103,7 +103,7 @@ fn write_network(folder: &Path, units: usize) {
         [[layers]]\nkind = \"lookup\"\ncoefficients = \"c.npy\"\n";
     std::fs::create_dir(folder).unwrap();
     std::fs::write(folder.join("model.toml"), form).unwrap();
-    let stripe = |unit: usize, pixel: usize| (pixel * (unit % 5 + 1) / 8 + unit) % 4 == 0;
+    let stripe = |unit: usize, pixel: usize| (pixel * (unit % 5 + 1) / 8 + unit).is_multiple_of(4);
     let weights: Vec<f64> = (0..units * 64)
         .map(|at| if stripe(at / 64, at % 64) { 0.1 } else { -0.02 })
         .collect();
