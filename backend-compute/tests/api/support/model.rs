@@ -60,6 +60,8 @@ weights = "w.npy"
 [[layers]]
 kind = "lookup"
 coefficients = "c.npy"
+[output]
+tolerance = 5.0
 "#;
     fs::write(folder.join("model.toml"), form).unwrap();
 }
