@@ -61,7 +61,7 @@ weights = "w.npy"
 kind = "lookup"
 coefficients = "c.npy"
 [output]
-tolerance = 5.0
+tolerance = 50.0
 "#;
     fs::write(folder.join("model.toml"), form).unwrap();
 }
