@@ -39,6 +39,11 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
+    // Before anything is ready, so that no signal is lost.
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let data_dir = config.data_dir.clone();
     let server = backend_storage::serve(listener, config)
         .await
@@ -46,20 +51,14 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!("listening on {address}");
     let handle = server.handle();
     tokio::spawn(async move {
-        if stop_signal().await.is_ok() {
-            tracing::info!("stopping");
-            handle.stop(true).await;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+        tracing::info!("stopping");
+        handle.stop(true).await;
     });
     Ok(server.await?)
-}
-
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        outcome = tokio::signal::ctrl_c() => outcome,
-    }
 }
 
 fn start_log(log: &Log) -> anyhow::Result<()> {
