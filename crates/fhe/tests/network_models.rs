@@ -50,7 +50,7 @@ fn perceptron(function: &str, range: f64, of: impl Fn(f64) -> f64) {
     let model = folder(&format!(
         "[[layers]]\nkind = \"lookup\"\nfunction = \"{function}\"\nrange = {range}\n\
          [[layers]]\nkind = \"linear\"\nweights = \"v.npy\"\nbias = [0.5, 0, -0.5]\n\
-         [output]\ntolerance = 20\n"
+         [output]\ntolerance = 40\n"
     ))
     .file("v.npy", last_layer())
     .load()
@@ -167,6 +167,7 @@ fn what_does_not_fit_is_refused_with_layer_and_mend() {
         ],
     );
     let measured = function("relu").replace("range = 2.5", "range = 0.6\nmeasured = true");
+    let measured = measured.with("[output]\ntolerance = 40\n");
     let warnings = measured.load().unwrap().warnings().to_vec();
     assert!(
         warnings[0].contains("layer 2: inputs can lie as far"),
@@ -176,7 +177,8 @@ fn what_does_not_fit_is_refused_with_layer_and_mend() {
     let coefficients = |shape: &str, count: usize| {
         with("coefficients = \"c.npy\"\n").file("c.npy", ones(shape, count))
     };
-    assert!(coefficients("(6, 2, 3)", 36).load().is_ok());
+    let tolerant = coefficients("(6, 2, 3)", 36).with("[output]\ntolerance = 8\n");
+    assert!(tolerant.load().is_ok());
     refused(
         &coefficients("(6, 3, 3)", 54),
         &["c.npy", "3 features", "sine and cosine"],
@@ -241,12 +243,15 @@ fn a_narrow_range_is_less_noisy() {
     let noise = |more: &str| {
         let model = Network::new(20, &[24, 5], 8, 3)
             .folder()
-            .with(more)
+            .with(&format!("[output]\ntolerance = 8\n{more}"))
             .load()
             .unwrap();
         model.lookups()[0].outputs()[0].noise()
     };
-    let (wide, narrow) = (noise(""), noise("[output]\nrange = 3\n"));
+    let (wide, narrow) = (
+        noise("[output]\ntolerance = 5\n"),
+        noise("[output]\ntolerance = 5\nrange = 3\n"),
+    );
     assert!(narrow.rotation < wide.rotation && narrow.rounding < wide.rounding);
     assert!((narrow.inputs / wide.inputs - 1.0).abs() < 1e-9);
 }

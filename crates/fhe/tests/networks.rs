@@ -170,6 +170,7 @@ fn the_average_over_pictures_is_as_noisy_as_predicted() {
         // Inputs evenly around the torus, as the prediction has them.
         let biases: Vec<f64> = (0..32).map(|unit| f64::from(unit) / 8.0).collect();
         let folder = Network::new(20, &[32, 10], 8, 600 + number).folder();
+        let folder = folder.with("[output]\ntolerance = 8\n");
         let folder = folder.file("b.npy", support::networks::numbers("(32,)", &biases));
         let model = folder.load().unwrap();
         for picture in 0..40 {

@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 use super::arrays::{Array, Files};
 use super::form::{Form, Layer};
 use super::load::Range;
+use super::spread::Around;
 use super::weights::{biases, check_size};
 use crate::Error;
 use crate::params::NETWORK;
@@ -307,6 +308,14 @@ impl Functions {
             return Err(Error::model(&self.name, "all its functions are zero", mend));
         }
         Ok(())
+    }
+
+    /// What comes beyond the ends of the range.
+    pub(super) fn around(&self) -> Around {
+        match self.reach {
+            Some(reach) if reach <= self.range => Around::Level,
+            _ => Around::Negative,
+        }
     }
 
     /// The values of a unit's function for an output.

@@ -58,13 +58,21 @@ pub struct OutputNoise {
     pub rotation: f64,
     /// From the modulus switch of the result; zero between layers.
     pub result_switch: f64,
-    /// Rounding the functions to steps, a fixed error that the clear twin has as well.
+    /// Rounding the functions to steps: an error of the clear twin as well, but not the same one where
+    /// noise moves an input to another slot.
     pub rounding: f64,
     /// Around its mean the output is no wilder than a Gaussian of this variance, whatever the inputs
     /// are; under a GLWE key that doubles the mean variance of the rotation.
     pub bound: f64,
     /// How far at most that mean lies from the twin's output.
     pub shift: f64,
+}
+
+impl OutputNoise {
+    /// Variance of the distance from the clear twin, whose slots, and so roundings, are others.
+    fn from_twin(&self) -> f64 {
+        self.inputs + self.rotation + self.result_switch + 2.0 * self.rounding
+    }
 }
 
 /// What the outputs of a layer are.
@@ -195,10 +203,9 @@ impl Output {
         self.noise
     }
 
-    /// Standard deviation of the noise, in units of the value: that of the inputs' noise, of the
-    /// rotation and of the modulus switch.
+    /// Standard deviation of the distance from the clear twin's output, in units of the value.
     pub fn noise_deviation(&self) -> f64 {
-        (self.noise.inputs + self.noise.rotation + self.noise.result_switch).sqrt()
+        self.noise.from_twin().sqrt()
     }
 
     /// Variance of what is added after the lookups, in units of the torus.
@@ -222,7 +229,7 @@ impl Output {
 
     /// Variance of the noise of this output as an input of the next layer, before its keyswitch.
     pub(super) fn variance_as_input(&self) -> f64 {
-        (self.noise.inputs + self.noise.rotation) * self.torus_per_value.powi(2)
+        self.noise.from_twin() * self.torus_per_value.powi(2)
     }
 
     pub(crate) fn reading(&self) -> ScoreReading {
@@ -248,7 +255,7 @@ fn spreads(functions: &Functions, inputs: &[f64]) -> Vec<Spread> {
             }
         };
         for (output, sum) in sums.iter_mut().enumerate() {
-            let spread = moves.spread(functions.of(unit, output));
+            let spread = moves.spread(functions.of(unit, output), functions.around());
             sum.average += spread.average;
             sum.bound += spread.bound;
             sum.shift += spread.shift;
@@ -303,7 +310,7 @@ impl Wanted<'_> {
             places.push(Place {
                 centre: range.middle(),
                 torus_per_value: HALF / (range.width() / 2.0),
-                tolerance: tolerance.unwrap_or(range.width() / 8.0),
+                tolerance: tolerance.unwrap_or(range.width() / 4.0),
                 guard: 0.0,
                 all: stated.is_none(),
             });

@@ -15,6 +15,15 @@ pub(super) struct Spread {
     pub(super) shift: f64,
 }
 
+/// What comes beyond the slots of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// Its negative, as the torus has it.
+    Negative,
+    /// Nothing that an input could reach: it stays as it is at the ends.
+    Level,
+}
+
 /// Chances of a slot to be moved by so many slots, Gaussian.
 pub(super) struct Moves {
     deviation: f64,
@@ -43,20 +52,17 @@ impl Moves {
         }
     }
 
-    /// The spread of a function, given at all slots of half the torus; the other half is its negative.
-    pub(super) fn spread(&self, values: &[f64]) -> Spread {
+    /// The spread of a function, given at all slots of half the torus.
+    pub(super) fn spread(&self, values: &[f64], beyond: Around) -> Spread {
         let slots = values.len();
-        let wrapped = |slot: usize| {
-            let slot = slot % (2 * slots);
-            if slot < slots {
-                values[slot]
-            } else {
-                -values[slot - slots]
-            }
+        let at = |i: usize| match (i.checked_sub(self.reach), beyond) {
+            (Some(slot), _) if slot < slots => values[slot],
+            (None, Around::Level) => values[0],
+            (None, Around::Negative) => -values[i + slots - self.reach],
+            (Some(_), Around::Level) => values[slots - 1],
+            (Some(slot), Around::Negative) => -values[slot - slots],
         };
-        let around: Vec<f64> = (0..slots + 2 * self.reach)
-            .map(|i| wrapped(i + 2 * slots - self.reach))
-            .collect();
+        let around: Vec<f64> = (0..slots + 2 * self.reach).map(at).collect();
         let mut means = vec![0.0; slots];
         for (chance, shifted) in self.chances.iter().zip(around.windows(slots)) {
             for (mean, value) in means.iter_mut().zip(shifted) {
@@ -103,7 +109,7 @@ mod tests {
     fn a_sine_spreads_as_calculus_says() {
         for multiple in [1.0, 3.0, 7.0] {
             for deviation in [3.0, 6.0, 20.0] {
-                let spread = Moves::new(deviation, SLOTS).spread(&sine(multiple));
+                let spread = Moves::new(deviation, SLOTS).spread(&sine(multiple), Around::Negative);
                 let per_slot = multiple * PI / SLOTS as f64;
                 let variance = (deviation * deviation + 1.0 / 6.0) * per_slot * per_slot;
                 let kept = (-variance / 2.0).exp();
@@ -125,8 +131,22 @@ mod tests {
         let sign: Vec<f64> = (0..SLOTS)
             .map(|i| if i < 256 { -1.0 } else { 1.0 })
             .collect();
-        let spread = Moves::new(6.0, SLOTS).spread(&sign);
+        let spread = Moves::new(6.0, SLOTS).spread(&sign, Around::Negative);
         assert_eq!(spread.bound, 1.0);
         assert!((spread.shift - 1.0).abs() < 0.1, "{spread:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_counts_for_nothing() {
+        // Flat to the middle, then up: the torus has a jump from its end to zero.
+        let relu: Vec<f64> = (0..SLOTS).map(|i| i.saturating_sub(256) as f64).collect();
+        let moves = Moves::new(6.0, SLOTS);
+        let (level, negative) = (
+            moves.spread(&relu, Around::Level),
+            moves.spread(&relu, Around::Negative),
+        );
+        assert_eq!(level.bound, 36.0);
+        assert_eq!(negative.bound, 255.0 * 255.0);
+        assert!(level.average < negative.average);
     }
 }

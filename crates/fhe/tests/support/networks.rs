@@ -84,15 +84,15 @@ impl Network {
             let shape = format!("({outputs},)");
             folder = folder.file(&format!("d{i}.npy"), numbers(&shape, &layer.bias));
         }
-        // Nobody trained it: its second layer is steep for the noise of the first.
-        match self.layers.len() {
-            1 => folder,
-            _ => folder.with("[output]\ntolerance = 8\n"),
-        }
+        folder
     }
 
+    /// Nobody trained it: its functions are steep for the noise of their inputs.
     pub fn load(&self) -> Model {
-        self.folder().load().unwrap()
+        self.folder()
+            .with("[output]\ntolerance = 8\n")
+            .load()
+            .unwrap()
     }
 
     /// The scores as NumPy computes them in float64.
