@@ -70,7 +70,7 @@ pub struct OutputNoise {
 
 impl OutputNoise {
     /// Variance of the distance from the clear twin, whose slots, and so roundings, are others.
-    fn from_twin(&self) -> f64 {
+    fn beside_twin(&self) -> f64 {
         self.inputs + self.rotation + self.result_switch + 2.0 * self.rounding
     }
 }
@@ -205,7 +205,7 @@ impl Output {
 
     /// Standard deviation of the distance from the clear twin's output, in units of the value.
     pub fn noise_deviation(&self) -> f64 {
-        self.noise.from_twin().sqrt()
+        self.noise.beside_twin().sqrt()
     }
 
     /// Variance of what is added after the lookups, in units of the torus.
@@ -229,7 +229,7 @@ impl Output {
 
     /// Variance of the noise of this output as an input of the next layer, before its keyswitch.
     pub(super) fn variance_as_input(&self) -> f64 {
-        self.noise.from_twin() * self.torus_per_value.powi(2)
+        self.noise.beside_twin() * self.torus_per_value.powi(2)
     }
 
     pub(crate) fn reading(&self) -> ScoreReading {
