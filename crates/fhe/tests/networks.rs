@@ -32,7 +32,7 @@ fn owner(number: u128) -> Owner {
     let generations = [(); 2].map(|()| (0..parts).map(&mut make).collect::<Vec<_>>());
     let mut builder = EvaluationKeyBuilder::new(2).unwrap();
     for index in (0..parts).rev() {
-        let payload = &generations[usize::from(index % 3 == 0)][usize::from(index)];
+        let payload = &generations[usize::from(index.is_multiple_of(3))][usize::from(index)];
         builder
             .add(&KeyPart::from_payload(2, payload).unwrap())
             .unwrap();

@@ -226,7 +226,7 @@ mod tests {
                 .collect();
             let key: Vec<u8> = (0..4 * SIZE)
                 .map(|_| {
-                    if case % 3 == 0 {
+                    if case.is_multiple_of(3) {
                         1
                     } else {
                         r.bytes::<1>()[0] & 1

@@ -185,7 +185,7 @@ fn of_their_own(name: String, layer: &Layer, files: &mut Files) -> Result<Functi
     };
     check_count(&name, units, outputs)?;
     let basis = if harmonics {
-        if points == 0 || points % 2 != 0 || points > SLOTS / 2 {
+        if points == 0 || !points.is_multiple_of(2) || points > SLOTS / 2 {
             let mend = "two features a harmonic: sine and cosine of odd multiples, in turn";
             return Err(Error::model(place, format!("{points} features"), mend));
         }

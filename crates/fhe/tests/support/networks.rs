@@ -113,7 +113,7 @@ impl Harmonics {
         for (unit, z) in z.iter().enumerate() {
             for feature in 0..self.features {
                 let angle = (feature / 2 * 2 + 1) as f64 * PI * z / 2.0;
-                let value = if feature % 2 == 0 {
+                let value = if feature.is_multiple_of(2) {
                     angle.sin()
                 } else {
                     angle.cos()
