@@ -174,7 +174,7 @@ impl Catalogue {
     }
 
     fn bootstrap_ms(&self, model: &Model) -> Result<f64, String> {
-        let measure = || card::bootstrap_ms(model, self.threads);
+        let measure = || card::bootstrap_ms(model, self.threads).map_err(|error| error.to_string());
         self.bootstrap_ms.get_or_init(measure).clone()
     }
 }

@@ -1,6 +1,7 @@
 //! What is told of a model, its time measured.
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use darkroom_api::compute::{Accuracy, EvaluationKeyCard, InputCard, ModelCard};
 use darkroom_api::header::{HEADER_BYTES, ParameterSetId};
@@ -10,8 +11,11 @@ use darkroom_fhe::eval::{Control, EvaluationKey, EvaluationKeyBuilder, cipher};
 use darkroom_fhe::model::Model;
 use darkroom_fhe::wire::{EncryptedImage, KeyPart, evaluation_key};
 
-/// How often a model is run to measure it; the quickest run counts, the others met a busy machine.
+/// How often a linear model is run to measure it; the quickest run counts, the others met a busy
+/// machine.
 const RUNS: usize = 3;
+/// How long bootstraps are done to measure them.
+const BOOTSTRAPS_FOR: Duration = Duration::from_millis(400);
 
 /// The model's card. `bootstrap_ms` is asked for what a bootstrap takes here, if the model has any.
 pub fn describe(
@@ -22,7 +26,7 @@ pub fn describe(
     let (width, height) = model.input();
     let told = |error: Error| error.to_string();
     let expected_ms = match model.bootstraps() {
-        0 => quickest_ms(model, None, 1, RUNS).map_err(told)?,
+        0 => quickest_ms(model).map_err(told)?,
         bootstraps => bootstraps as f64 * bootstrap_ms()?,
     };
     let evaluation_key = model.evaluation_key_parameters().map(key_card).transpose();
@@ -62,17 +66,25 @@ fn key_card(parameters: u32) -> Result<EvaluationKeyCard, Error> {
 }
 
 /// What a bootstrap of this model takes when all threads work on one image, measured with a key that
-/// is nobody's. About a second, and the memory of a key meanwhile.
-pub fn bootstrap_ms(model: &Model, threads: usize) -> Result<f64, String> {
-    let measure = || {
-        let key = match model.evaluation_key_parameters() {
-            Some(parameters) => Some(nobodys_key(parameters)?),
-            None => None,
-        };
-        quickest_ms(model, key.as_ref(), threads, RUNS)
+/// is nobody's. About a second, most of it for the key, and the memory of a key meanwhile.
+pub fn bootstrap_ms(model: &Model, threads: usize) -> Result<f64, Error> {
+    let key = model.evaluation_key_parameters();
+    let key = key.map(nobodys_key).transpose()?;
+    let image = blank_image(model)?;
+    let (begun, done) = (Instant::now(), AtomicU64::new(0));
+    let control = Control {
+        threads,
+        progress: &|now| {
+            done.fetch_max(now, Ordering::Relaxed);
+        },
+        cancelled: &|| begun.elapsed() >= BOOTSTRAPS_FOR,
     };
-    let ms = measure().map_err(|error| error.to_string())?;
-    Ok(ms / model.bootstraps() as f64)
+    match cipher::evaluate(model, &image, key.as_ref(), &control) {
+        Ok(_) | Err(Error::Cancelled) => {}
+        Err(error) => return Err(error),
+    }
+    let done = done.load(Ordering::Relaxed).max(1);
+    Ok(begun.elapsed().as_secs_f64() * 1000.0 / done as f64)
 }
 
 /// An evaluation key with every body zero: useless, and as slow as any.
@@ -87,29 +99,25 @@ fn nobodys_key(parameters: u32) -> Result<EvaluationKey, Error> {
     builder.finish()
 }
 
-/// Runs the model on an image that is no secret: every body zero.
-fn quickest_ms(
-    model: &Model,
-    key: Option<&EvaluationKey>,
-    threads: usize,
-    runs: usize,
-) -> Result<f64, Error> {
+/// What a linear model takes.
+fn quickest_ms(model: &Model) -> Result<f64, Error> {
+    let image = blank_image(model)?;
+    let mut quickest_ms = f64::INFINITY;
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        cipher::evaluate(model, &image, None, &Control::unattended())?;
+        quickest_ms = quickest_ms.min(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(quickest_ms)
+}
+
+/// An image that is no secret: every body zero.
+fn blank_image(model: &Model) -> Result<EncryptedImage, Error> {
     let (width, height) = model.input();
     let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
     let bytes = EncryptedImage::payload_bytes(width, height);
     let payload = blank(bytes, [1, side(width), side(height)]);
-    let image = EncryptedImage::from_payload(model.parameters(), &payload)?;
-    let control = Control {
-        threads,
-        ..Control::unattended()
-    };
-    let mut quickest_ms = f64::INFINITY;
-    for _ in 0..runs {
-        let begun = Instant::now();
-        cipher::evaluate(model, &image, key, &control)?;
-        quickest_ms = quickest_ms.min(begun.elapsed().as_secs_f64() * 1000.0);
-    }
-    Ok(quickest_ms)
+    EncryptedImage::from_payload(model.parameters(), &payload)
 }
 
 /// A payload of zeros after these numbers, of 16 bits each.

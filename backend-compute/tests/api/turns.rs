@@ -30,7 +30,8 @@ async fn one_image_does_not_wait_for_anothers_hundreds() {
             .map(|job| count(job, State::Done))
             .sum::<usize>()
     };
-    for _ in 0..3 {
+    // The first time the key is expanded, a few parts in each of the vault's turns.
+    for between_max in [30, 10, 10] {
         let before = images_done().await;
         let job = few.network_job(&keys[1], 1).await;
         let id = few.submit(&compute.client, &job).await;
@@ -38,7 +39,7 @@ async fn one_image_does_not_wait_for_anothers_hundreds() {
         assert_eq!(count(&ended, State::Done), 1, "{ended:?}");
         let between = images_done().await - before;
         assert!(
-            between < 30,
+            between < between_max,
             "{between} images of another's were done before"
         );
     }

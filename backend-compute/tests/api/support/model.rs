@@ -30,7 +30,7 @@ bias = -0.05
     )
 }
 
-/// Writes a network of 8 x 8 pixels with so many units, two harmonics each, and three classes.
+/// Writes a network of 8 x 8 pixels with so many units, one harmonic each, and three classes.
 pub fn write_network(folder: &Path, units: usize) {
     fs::create_dir_all(folder).unwrap();
     let wave = |at: usize, scale: f32| ((at * 37) % 101) as f32 / 101.0 * 2.0 * scale - scale;
@@ -40,10 +40,11 @@ pub fn write_network(folder: &Path, units: usize) {
         shaped(&weights, &format!("({units}, 64)")),
     )
     .unwrap();
-    let coefficients: Vec<f32> = (0..units * 4 * 3).map(|at| wave(at, 1.0)).collect();
+    let size = 2.0 / (units as f32).sqrt();
+    let coefficients: Vec<f32> = (0..units * 2 * 3).map(|at| wave(at, size)).collect();
     fs::write(
         folder.join("c.npy"),
-        shaped(&coefficients, &format!("({units}, 4, 3)")),
+        shaped(&coefficients, &format!("({units}, 2, 3)")),
     )
     .unwrap();
     let form = r#"
