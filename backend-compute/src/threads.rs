@@ -2,8 +2,8 @@
 //!
 //! Vaults take turns, one piece of work each. Work that can be divided, such as a network on one
 //! image, gets the threads that would have nothing to do otherwise: all of them if it is alone, one
-//! if there is as much other work as there are threads. Side by side wastes nothing on waiting for
-//! the slowest part of an image; `docs/PERFORMANCE.md` has the figures.
+//! if there is as much other work as there are threads: side by side, threads do not wait for each
+//! other at the end of every stage of an image.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
