@@ -243,7 +243,7 @@ fn a_narrow_range_is_less_noisy() {
     let noise = |more: &str| {
         let model = Network::new(20, &[24, 5], 8, 3)
             .folder()
-            .with(&format!("[output]\ntolerance = 8\n{more}"))
+            .with(more)
             .load()
             .unwrap();
         model.lookups()[0].outputs()[0].noise()

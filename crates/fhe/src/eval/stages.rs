@@ -62,6 +62,10 @@ fn rms(errors: &[f64]) -> f64 {
 }
 
 fn assert_near(what: &str, errors: &[f64], variance: f64) {
+    assert_within(0.1, what, errors, variance);
+}
+
+fn assert_within(bound: f64, what: &str, errors: &[f64], variance: f64) {
     let (measured, predicted) = (rms(errors), variance.sqrt());
     let ratio = measured / predicted;
     println!(
@@ -71,7 +75,7 @@ fn assert_near(what: &str, errors: &[f64], variance: f64) {
         errors.len()
     );
     assert!(
-        (ratio - 1.0).abs() < 0.1,
+        (ratio - 1.0).abs() < bound,
         "{what}: {measured:e} {predicted:e}"
     );
 }
@@ -258,7 +262,9 @@ fn rotation_and_product_add_what_is_predicted() {
                 errors.push(phases(sum)[0].wrapping_sub(exact).cast_signed() as f64);
             }
         }
-        assert_near(
+        // The outputs share 192 rotations, which leaves the ratio uncertain by 5 %.
+        assert_within(
+            0.2,
             &format!("product, {harmonics} harmonics"),
             &errors,
             variance,

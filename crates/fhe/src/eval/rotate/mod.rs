@@ -10,11 +10,27 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `lanes` | the kernel: external products of one accumulator a lane |
+//! | `accumulators` | how the kernel holds accumulators |
+//! | `words`, `avx` | torus elements become floats in lanes, and back |
+//! | `transform`, `complex` | negacyclic transforms of one polynomial a lane |
+//! | `instructions` | which vectors this machine has |
 //! | `differences` | from rotated constants to the sums of functions |
 //! | `fallback` | the rotation with tfhe's external product |
 
+mod accumulators;
+#[cfg(target_arch = "x86_64")]
+mod avx;
+mod complex;
 mod differences;
 mod fallback;
+mod instructions;
+mod lanes;
+// Natively alone, where networks are evaluated.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
+mod transform;
+mod words;
 
 use std::ops::ControlFlow;
 
@@ -77,6 +93,7 @@ pub struct FourierKey {
 }
 
 enum Form {
+    Lanes(lanes::Key),
     Tfhe(fallback::Key),
 }
 
@@ -88,13 +105,14 @@ impl FourierKey {
     pub fn new(shape: RotationShape, rotation: Rotation) -> Result<Self, Error> {
         let sound = shape.polynomial_size.is_power_of_two()
             && (128..=1 << 14).contains(&shape.polynomial_size)
-            && (1..32).contains(&shape.base_log)
-            && (1..16).contains(&shape.glwe_dimension);
+            && (1..=28).contains(&shape.base_log)
+            && (1..=6).contains(&shape.glwe_dimension);
         if !sound {
             return Err(Error::internal(format!("no rotation has {shape:?}")));
         }
         let form = match rotation {
-            Rotation::Lanes | Rotation::Tfhe => Form::Tfhe(fallback::Key::new(shape)),
+            Rotation::Lanes => Form::Lanes(lanes::Key::new(shape)),
+            Rotation::Tfhe => Form::Tfhe(fallback::Key::new(shape)),
         };
         Ok(Self { shape, form })
     }
@@ -123,6 +141,7 @@ impl FourierKey {
             return Err(Error::internal(format!("a GGSW outside of {shape:?}")));
         }
         match &mut self.form {
+            Form::Lanes(key) => key.set_bit(bit, ggsw),
             Form::Tfhe(key) => key.set_bit(bit, ggsw),
         }
         Ok(())
@@ -171,6 +190,7 @@ pub fn rotate(
         return Ok(ControlFlow::Continue(()));
     }
     Ok(match &key.form {
+        Form::Lanes(key) => key.rotate(accumulators, exponents, on_bit),
         Form::Tfhe(key) => key.rotate(accumulators, exponents, on_bit),
     })
 }
