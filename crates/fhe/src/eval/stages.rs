@@ -1,4 +1,5 @@
 //! The noise after every stage of a bootstrap at the real parameters, measured beside the prediction.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 use std::ops::ControlFlow;
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
 //! The kernel beside tfhe's external product, over all vectors that this machine has.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 use tfhe::core_crypto::prelude::{
     CiphertextModulus, DecompositionBaseLog, DecompositionLevelCount, DefaultRandomGenerator,

@@ -109,6 +109,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
+    #[allow(clippy::cast_possible_truncation)] // low words are meant
     fn multiples_of_the_torus_do_not_count() {
         for torus in [0.0, 0.25, -0.25, 0.499_999, -0.5, 1.0 / 4_294_967_296.0] {
             let expected = (torus * 4_294_967_296.0) as i64;
