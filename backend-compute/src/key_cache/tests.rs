@@ -236,7 +236,7 @@ async fn a_key_that_served_for_a_while_makes_room() {
 #[tokio::test]
 async fn who_stops_waiting_is_not_missed() {
     let (cache, metrics) = cache(1);
-    let never = || std::future::pending::<Result<u8, Failure>>();
+    let never = std::future::pending::<Result<u8, Failure>>;
     let ask = || {
         let cache = cache.clone();
         tokio::spawn(async move { cache.lend(name(1), BYTES, never).await.map(drop) })

@@ -259,7 +259,7 @@ async fn more_keys_than_fit_in_memory_take_turns() {
 
 #[tokio::test]
 async fn bootstraps_are_told_and_cancelled_in_the_middle() {
-    let world = world(500).await;
+    let world = world(1000).await;
     let (compute, owner) = (world.compute().await, world.owner().await);
     let key = owner.evaluation_key().await;
     let job = owner.network_job(&key, 1).await;
@@ -270,7 +270,7 @@ async fn bootstraps_are_told_and_cancelled_in_the_middle() {
         .events(&owner.compute_token, id)
         .await
         .unwrap();
-    while seen.len() < 3 {
+    while seen.len() < 2 {
         let job = events.next().await.unwrap().unwrap();
         assert!(!job.state.is_final(), "{job:?} after {seen:?}");
         let done = job.items[0].bootstraps_done;
@@ -278,7 +278,7 @@ async fn bootstraps_are_told_and_cancelled_in_the_middle() {
             seen.push(done);
         }
     }
-    assert!(seen.is_sorted() && seen[2] < 500, "{seen:?}");
+    assert!(seen.is_sorted() && seen[1] < 1000, "{seen:?}");
 
     let asked = Instant::now();
     compute
@@ -292,14 +292,14 @@ async fn bootstraps_are_told_and_cancelled_in_the_middle() {
         (State::Cancelled, State::Cancelled)
     );
     assert!(
-        asked.elapsed() < Duration::from_secs(2),
+        asked.elapsed() < Duration::from_secs(4),
         "{:?}",
         asked.elapsed()
     );
     assert_eq!(owner.results().await, 0);
     // The threads are free again.
     let bootstraps = compute.figure("bootstraps_total").await;
-    assert!(bootstraps < 500, "{bootstraps}");
+    assert!(bootstraps < 1000, "{bootstraps}");
     let linear = owner.big_job(1).await;
     done(&owner, &compute, &linear).await;
     assert_eq!(compute.figure("bootstraps_total").await, bootstraps);
@@ -307,7 +307,7 @@ async fn bootstraps_are_told_and_cancelled_in_the_middle() {
 
 #[tokio::test]
 async fn a_network_whose_process_was_killed_is_done_by_the_next() {
-    let world = world(300).await;
+    let world = world(600).await;
     let (config, owner) = (world.config(), world.owner().await);
     let compute = Process::start(&config);
     let key = owner.evaluation_key().await;
@@ -323,7 +323,7 @@ async fn a_network_whose_process_was_killed_is_done_by_the_next() {
     assert_eq!((ended.state, ended.attempts), (State::Done, 2));
     assert_eq!(
         (ended.items[0].state, ended.items[0].bootstraps_done),
-        (State::Done, 300)
+        (State::Done, 600)
     );
     assert_eq!(owner.results().await, 1);
 }
