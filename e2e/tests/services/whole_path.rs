@@ -57,7 +57,10 @@ async fn every_shipped_model_answers_as_its_clear_twin() {
         let stored = owner
             .storage
             .list(owner.vault, ObjectKind::Result, &owner.vault_token);
-        for object in stored.await.unwrap() {
+        let mut stored = stored.await.unwrap();
+        stored.retain(|object| job.items.iter().any(|item| item.result == object.id));
+        assert_eq!(stored.len(), pictures.len());
+        for object in stored {
             assert!(
                 object.bytes <= card.result_bytes,
                 "{object:?} {}",
