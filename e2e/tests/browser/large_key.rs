@@ -162,45 +162,6 @@ async fn results(page: &Page) -> Result<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_it_stops_and_keeps_what_is_there() {
-    let room = Room::open().await.unwrap();
-    let (page, owner) = with_a_key(&room, "laptop").await.unwrap();
-    let watched = page.clone();
-    watched
-        .watched("large-key-cancelled", cancelled(room, page, owner))
-        .await
-        .unwrap();
-    watched.close().await.unwrap();
-}
-
-async fn cancelled(room: Room, page: Page, owner: Owner) -> Result<()> {
-    page.click("#make-large-key").await?;
-    some_made(&page, 2).await?;
-    page.click("#cancel-large-key").await?;
-    page.wait_for("#large-key[data-state=absent]").await?;
-    // What was on its way may still arrive; nothing is made after it.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let kept = stored(&owner).await?.len();
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    ensure!(
-        stored(&owner).await?.len() == kept,
-        "it goes on although it was cancelled"
-    );
-    ensure!(kept < all_parts(), "it was cancelled too late to tell");
-
-    // Forgotten, it is gone from the server as well.
-    page.click("#forget").await?;
-    page.click("#forget-yes").await?;
-    page.wait_for("#create-key").await?;
-    ensure!(
-        stored(&owner).await?.is_empty(),
-        "parts are left in storage"
-    );
-    drop(room);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_gets_lost_is_made_again_and_the_job_submitted_again() {
     let room = Room::open().await.unwrap();
     let (page, owner) = with_a_key(&room, "laptop").await.unwrap();
@@ -243,55 +204,6 @@ async fn part_lost(mut room: Room, page: Page, owner: Owner) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_tabs_make_it_once() {
-    let room = Room::open().await.unwrap();
-    let (page, owner) = with_a_key(&room, "laptop").await.unwrap();
-    let watched = page.clone();
-    watched
-        .watched("two-tabs", two_tabs(room, page, owner))
-        .await
-        .unwrap();
-    watched.close().await.unwrap();
-}
-
-async fn two_tabs(room: Room, page: Page, owner: Owner) -> Result<()> {
-    let first = page.client.window().await?;
-    let second = page.client.new_window(true).await?.handle;
-    page.client.switch_to_window(second.clone()).await?;
-    page.visit().await?;
-    steps::choose_model(&page, MODEL).await?;
-    page.wait_for("#make-large-key").await?;
-    page.client.switch_to_window(first.clone()).await?;
-    page.client
-        .execute("document.querySelector('#make-large-key').click()", vec![])
-        .await?;
-    page.client.switch_to_window(second.clone()).await?;
-    page.client
-        .execute("document.querySelector('#make-large-key').click()", vec![])
-        .await?;
-    let mut made = ready(&page).await?;
-    page.client.switch_to_window(first).await?;
-    made += ready(&page).await?;
-    ensure!(
-        made == all_parts(),
-        "{made} parts were made of {}",
-        all_parts()
-    );
-    ensure!(
-        stored(&owner).await?.len() == all_parts(),
-        "parts are missing"
-    );
-    page.client.switch_to_window(second).await?;
-    page.client.close_window().await?;
-    let last = page.client.windows().await?;
-    let last = last.into_iter().next().context("no window left")?;
-    page.client.switch_to_window(last).await?;
-    drop::<Room>(room);
-    Ok(())
-}
-
-/// Nothing of this is needed where no model asks for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linear_model_asks_for_none() {
     let room = Room::open().await.unwrap();

@@ -2,8 +2,7 @@
 //!
 //! By Fourier transforms of two limbs of 32 bits. A coefficient of the sum of four products is an
 //! integer below 2^43, and rounding errors add up to about 2^-13 of it around the nearest integer: the
-//! product is exact, so the same on every machine. Measured against tfhe's Karatsuba product: seven
-//! times faster in a browser (`benches/keys.rs`).
+//! product is exact, so the same on every machine.
 
 use std::f64::consts::PI;
 
