@@ -91,7 +91,7 @@ impl Differences {
     /// Units: torus elements of 2^64.
     /// Noise: that of `rotated`, times the norm of the polynomials; the transforms add 2^-51 of
     /// the torus times that norm.
-    /// Cost: a transform a polynomial of `rotated` and of `sums`; bench `rotate`.
+    /// Cost: a transform a polynomial of `rotated` and of `sums`.
     ///
     /// # Errors
     /// [`Error::Internal`] if the lengths do not fit.
