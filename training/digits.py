@@ -12,6 +12,7 @@ import numpy as np
 import folder
 import handwriting
 import linear
+import pictures
 import simulate
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -42,9 +43,10 @@ class Lesson:
 
     def __init__(self, data, work):
         with np.load(Path(data) / "digits.npz") as file:
-            self.plain = file["train_images"].reshape(len(file["train_images"]), -1)
+            self.written = file["train_images"]
+            self.plain = _straight(self.written)
             self.labels = file["train_labels"].astype(np.int32)
-            self.unseen, self.truth = file["val_images"], file["val_labels"].astype(int)
+            self.unseen, self.truth = pictures.straightened(file["val_images"]), file["val_labels"].astype(int)
         work = Path(work)
         work.mkdir(parents=True, exist_ok=True)
         self.copies = self._copies(work / "digits-copies.npy")
@@ -53,9 +55,11 @@ class Lesson:
     def _copies(self, path):
         if not path.exists():
             print(f"drawing {COPIES} copies of each digit", flush=True)
-            images = self.plain.reshape(-1, handwriting.SIZE, handwriting.SIZE)
             half = path.with_suffix(".half")
-            handwriting.copies(images, handwriting.Hand(), COPIES, 0, half)
+            drawn = handwriting.copies(self.written, handwriting.Hand(), COPIES, 0, half)
+            for copy in range(COPIES):
+                drawn[copy] = _straight(drawn[copy])
+            drawn.flush()
             half.rename(path)
         return np.load(path, mmap_mode="r")
 
@@ -78,6 +82,13 @@ class Lesson:
             value = linear.accuracy(opinions[-1, part], self.labels[part])
             print(f"teacher, plain images {name}: {value:.4f}", flush=True)
         return opinions
+
+
+def _straight(images):
+    """As the owner's machine hands digits over, flat; a thousand in one go."""
+    images = images.reshape(-1, handwriting.SIZE, handwriting.SIZE)
+    parts = [pictures.straightened(images[start:][:1000]) for start in range(0, len(images), 1000)]
+    return np.concatenate(parts).reshape(len(images), -1)
 
 
 def train(name, data, out, work, choose):

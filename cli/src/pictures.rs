@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use darkroom_fhe::picture::{Picture, Pixels};
+use darkroom_fhe::picture::{Frame, Picture, Pixels};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use crate::error::{Error, PictureError};
@@ -14,10 +14,10 @@ const SIDE_MAX: u32 = 1 << 14;
 const DECODED_BYTES_MAX: u64 = 1 << 30;
 const NPY_MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The pixels of a picture file in a frame of this size: exactly these will be encrypted.
-pub fn load(path: &Path, (width, height): (u32, u32)) -> Result<Pixels, Error> {
+/// The pixels of a picture file in a model's frame: exactly these will be encrypted.
+pub fn load(path: &Path, frame: Frame) -> Result<Pixels, Error> {
     let bytes = files::read(path, "picture", FILE_BYTES_MAX)?;
-    let picture = decode(&bytes).and_then(|picture| Ok(picture.prepare(width, height)?));
+    let picture = decode(&bytes).and_then(|picture| Ok(picture.prepare(frame)?));
     picture.map_err(|source| Error::Picture {
         path: path.to_owned(),
         source,

@@ -12,7 +12,7 @@
 
 mod port;
 
-use darkroom_api::compute::Catalogue;
+use darkroom_api::compute::{Catalogue, InputCard};
 use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::ObjectId;
 use wasm_bindgen::JsCast;
@@ -98,11 +98,11 @@ pub fn catalogue() -> Task<Catalogue> {
 }
 
 /// Decodes a file into exactly the pixels that a model's frame makes of it. Needs no key.
-pub fn prepare(blob: web_sys::Blob, width: u32, height: u32) -> Task<Prepared> {
+pub fn prepare(blob: web_sys::Blob, frame: InputCard, inverted: bool) -> Task<Prepared> {
     let request = Request::Prepare {
         blob,
-        width,
-        height,
+        frame,
+        inverted,
     };
     ask(request, |reply| match reply {
         Reply::Prepared(prepared) => Some(prepared),

@@ -16,7 +16,7 @@ mod trouble;
 
 use std::fmt;
 
-use darkroom_api::compute::Catalogue;
+use darkroom_api::compute::{Catalogue, InputCard};
 use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::ObjectId;
 use serde::{Deserialize, Serialize};
@@ -107,10 +107,10 @@ pub enum Request {
         /// The file: a picture that the browser can read, or `.npy`, told apart by content.
         #[serde(with = "serde_wasm_bindgen::preserve")]
         blob: web_sys::Blob,
-        /// The model's frame, pixels across.
-        width: u32,
-        /// Pixels down.
-        height: u32,
+        /// The model's frame.
+        frame: InputCard,
+        /// Whether black and white are exchanged first.
+        inverted: bool,
     },
     /// Encrypts, sends, runs a model, fetches and decrypts: [`Event::Analysis`], then [`Reply::Summary`].
     Analyse(Analysis),

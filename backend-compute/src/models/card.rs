@@ -1,5 +1,6 @@
 //! What is told of a model, its time measured.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use darkroom_api::ids::ModelId;
 use darkroom_fhe::Error;
 use darkroom_fhe::eval::{Control, EvaluationKey, EvaluationKeyBuilder, cipher};
 use darkroom_fhe::model::Model;
+use darkroom_fhe::picture::Frame;
 use darkroom_fhe::wire::{EncryptedImage, KeyPart, evaluation_key};
 
 /// How often a linear model is run to measure it; the quickest run counts, the others met a busy
@@ -23,7 +25,11 @@ pub fn describe(
     model: &Model,
     bootstrap_ms: impl FnOnce() -> Result<f64, String>,
 ) -> Result<ModelCard, String> {
-    let (width, height) = model.input();
+    let Frame {
+        width,
+        height,
+        straighten,
+    } = model.input();
     let told = |error: Error| error.to_string();
     let expected_ms = match model.bootstraps() {
         0 => quickest_ms(model).map_err(told)?,
@@ -36,7 +42,11 @@ pub fn describe(
         title: model.title().to_owned(),
         purpose: model.purpose().to_owned(),
         classes: model.classes().to_vec(),
-        input: InputCard { width, height },
+        input: InputCard {
+            width,
+            height,
+            straighten,
+        },
         parameters: ParameterSetId(model.parameters()),
         accuracy: model.accuracy().map(|accuracy| Accuracy {
             value: accuracy.value,
@@ -72,19 +82,35 @@ pub fn bootstrap_ms(model: &Model, threads: usize) -> Result<f64, Error> {
     let key = key.map(nobodys_key).transpose()?;
     let image = blank_image(model)?;
     let (begun, done) = (Instant::now(), AtomicU64::new(0));
+    // Before the first is done: the linear layer and the keyswitch of all units.
+    let first: OnceLock<(Duration, u64)> = OnceLock::new();
     let control = Control {
         threads,
         progress: &|now| {
+            first.get_or_init(|| (begun.elapsed(), now));
             done.fetch_max(now, Ordering::Relaxed);
         },
-        cancelled: &|| begun.elapsed() >= BOOTSTRAPS_FOR,
+        cancelled: &|| {
+            let since = first
+                .get()
+                .map(|(at, _)| begun.elapsed().saturating_sub(*at));
+            since.is_some_and(|since| since >= BOOTSTRAPS_FOR)
+        },
     };
-    match cipher::evaluate(model, &image, key.as_ref(), &control) {
-        Ok(_) | Err(Error::Cancelled) => {}
-        Err(error) => return Err(error),
+    let outcome = cipher::evaluate(model, &image, key.as_ref(), &control);
+    let (all, elapsed) = (model.bootstraps() as f64, begun.elapsed());
+    match (outcome, first.get()) {
+        (Err(Error::Cancelled), Some((at, before))) => {
+            let done = done.load(Ordering::Relaxed).saturating_sub(*before).max(1);
+            let each_ms = milliseconds(elapsed.saturating_sub(*at)) / done as f64;
+            Ok(milliseconds(*at) / all + each_ms)
+        }
+        (outcome, _) => outcome.map(|_| milliseconds(elapsed) / all),
     }
-    let done = done.load(Ordering::Relaxed).max(1);
-    Ok(begun.elapsed().as_secs_f64() * 1000.0 / done as f64)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// An evaluation key with every body zero: useless, and as slow as any.
@@ -106,14 +132,14 @@ fn quickest_ms(model: &Model) -> Result<f64, Error> {
     for _ in 0..RUNS {
         let begun = Instant::now();
         cipher::evaluate(model, &image, None, &Control::unattended())?;
-        quickest_ms = quickest_ms.min(begun.elapsed().as_secs_f64() * 1000.0);
+        quickest_ms = quickest_ms.min(milliseconds(begun.elapsed()));
     }
     Ok(quickest_ms)
 }
 
 /// An image that is no secret: every body zero.
 fn blank_image(model: &Model) -> Result<EncryptedImage, Error> {
-    let (width, height) = model.input();
+    let Frame { width, height, .. } = model.input();
     let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
     let bytes = EncryptedImage::payload_bytes(width, height);
     let payload = blank(bytes, [1, side(width), side(height)]);

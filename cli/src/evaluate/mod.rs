@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use darkroom_fhe::eval::clear;
 use darkroom_fhe::model::Model;
-use darkroom_fhe::picture::{Picture, Pixels};
+use darkroom_fhe::picture::Pixels;
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::{Answer, Labelled};
 
@@ -96,7 +96,7 @@ impl Bench {
         }
         let threads = threads::count(args.threads.wanted);
         let pictures = threads::map(threads, set.images(), |_, pixels| {
-            Ok(in_frame(pixels, model.input())?)
+            Ok(pixels.prepare(model.input())?)
         });
         Ok(Self {
             pictures: pictures?,
@@ -138,16 +138,6 @@ impl Bench {
     }
 }
 
-/// As the model takes it: stretched to its frame if it has another shape.
-fn in_frame(pixels: &Pixels, (width, height): (u32, u32)) -> Result<Pixels, darkroom_fhe::Error> {
-    if (pixels.width(), pixels.height()) == (width, height) {
-        return Ok(pixels.clone());
-    }
-    let grey = pixels.as_bytes().iter();
-    let rgba = grey.flat_map(|&grey| [grey, grey, grey, u8::MAX]).collect();
-    Picture::from_rgba(pixels.width(), pixels.height(), rgba)?.prepare(width, height)
-}
-
 /// So many of the places below `all`, evenly spread.
 fn spread(wanted: usize, all: usize) -> Vec<usize> {
     let count = wanted.min(all);
@@ -164,12 +154,5 @@ mod tests {
         assert_eq!(spread(4, 4), [0, 1, 2, 3]);
         assert_eq!(spread(9, 2), [0, 1]);
         assert!(spread(9, 0).is_empty());
-    }
-
-    #[test]
-    fn other_shapes_are_stretched() {
-        let pixels = Pixels::new(4, 2, vec![0, 10, 20, 30, 2, 12, 22, 32]).unwrap();
-        assert_eq!(in_frame(&pixels, (4, 2)).unwrap(), pixels);
-        assert_eq!(in_frame(&pixels, (2, 1)).unwrap().as_bytes(), [6, 26]);
     }
 }

@@ -36,8 +36,7 @@ fn twin(model: &str, sample: &str) -> darkroom_fhe::Answer {
     let model = Model::load(model, &form, &mut read).unwrap();
     let rgba = image::open(sample_path(sample)).unwrap().into_rgba8();
     let picture = Picture::from_rgba(rgba.width(), rgba.height(), rgba.into_raw()).unwrap();
-    let (width, height) = model.input();
-    clear::evaluate(&model, &picture.prepare(width, height).unwrap()).unwrap()
+    clear::evaluate(&model, &picture.prepare(model.input()).unwrap()).unwrap()
 }
 
 #[test]

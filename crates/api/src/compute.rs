@@ -83,6 +83,9 @@ pub struct InputCard {
     pub width: u32,
     /// Pixels down.
     pub height: u32,
+    /// Whether the owner's machine moves what is bright to the middle and makes it upright.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub straighten: bool,
 }
 
 /// A measured accuracy.

@@ -19,7 +19,7 @@ use darkroom_fhe::Answer;
 use darkroom_fhe::eval::{Control, EvaluationKey, EvaluationKeyBuilder, cipher, clear};
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::model::Model;
-use darkroom_fhe::picture::Pixels;
+use darkroom_fhe::picture::{Frame, Pixels};
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::{EncryptedImage, EncryptedResult, KeyPart};
 use figures::{Time, median, report};
@@ -95,7 +95,7 @@ struct Bench {
 
 impl Bench {
     fn measure(&mut self, model: &Model) {
-        let (width, height) = model.input();
+        let Frame { width, height, .. } = model.input();
         let mut randomness = Randomness::system().unwrap();
         let mut times: [Vec<Time>; 2] = [Vec::new(), Vec::new()];
         let mut loops: [Vec<Time>; 2] = [Vec::new(), Vec::new()];

@@ -36,6 +36,7 @@ pub mod params;
 pub mod picture;
 mod product;
 pub mod seed;
+mod straighten;
 mod stream;
 pub mod wire;
 

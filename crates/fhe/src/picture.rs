@@ -1,12 +1,14 @@
 //! Any decoded picture becomes the grey pixels that a model takes.
 //!
-//! The same integers on every machine: luma by BT.601 in thousandths, alpha over black, every pixel
+//! The same numbers on every machine: luma by BT.601 in thousandths, alpha over black, every pixel
 //! of the frame the mean of the area that it covers, rounded once, at the end. The picture is
-//! stretched to the frame; nothing is cut off.
+//! stretched to the frame; nothing is cut off. Then some models have what is bright moved to the
+//! middle and made upright.
 
 use zeroize::Zeroize;
 
 use crate::Error;
+use crate::straighten::straighten;
 
 /// The most pixels along one side of a picture.
 const PICTURE_SIDE_MAX: u32 = 1 << 14;
@@ -15,6 +17,17 @@ const PICTURE_PIXELS_MAX: u32 = 1 << 26;
 /// A full white, fully opaque pixel: 255 times a thousand times 255.
 const ALPHA_MAX: u64 = 255;
 const LUMA: [u64; 3] = [299, 587, 114];
+
+/// What a model takes of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Whether what is bright is moved to the middle and made upright.
+    pub straighten: bool,
+}
 
 /// A decoded picture of any size, RGBA with 8 bits a channel.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,11 +100,20 @@ impl Picture {
         self.height
     }
 
-    /// The pixels of a frame that the picture is stretched to. Exactly these will be encrypted.
+    /// The pixels of a model's frame. Exactly these will be encrypted.
     ///
     /// # Errors
     /// [`Error::Picture`] if the frame is empty or too large.
-    pub fn prepare(&self, width: u32, height: u32) -> Result<Pixels, Error> {
+    pub fn prepare(&self, frame: Frame) -> Result<Pixels, Error> {
+        let pixels = self.stretch(frame.width, frame.height)?;
+        Ok(pixels.straightened_for(frame))
+    }
+
+    /// The pixels of a frame that the picture is stretched to.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] if the frame is empty or too large.
+    pub fn stretch(&self, width: u32, height: u32) -> Result<Pixels, Error> {
         check_shape(width, height)?;
         let (source_w, source_h) = (self.width as usize, self.height as usize);
         let (frame_w, frame_h) = (width as usize, height as usize);
@@ -188,6 +210,36 @@ impl Pixels {
         })
     }
 
+    /// The pixels of a model's frame.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] if the frame is empty or too large.
+    pub fn prepare(&self, frame: Frame) -> Result<Self, Error> {
+        if (self.width, self.height) == (frame.width, frame.height) {
+            return Ok(self.clone().straightened_for(frame));
+        }
+        let grey = self.data.iter();
+        let rgba = grey.flat_map(|&grey| [grey, grey, grey, u8::MAX]).collect();
+        Picture::from_rgba(self.width, self.height, rgba)?.prepare(frame)
+    }
+
+    /// Black and white exchanged.
+    #[must_use]
+    pub fn inverted(mut self) -> Self {
+        self.data
+            .iter_mut()
+            .for_each(|grey| *grey = u8::MAX - *grey);
+        self
+    }
+
+    fn straightened_for(mut self, frame: Frame) -> Self {
+        if frame.straighten {
+            let straight = straighten(&self);
+            self.data.copy_from_slice(&straight);
+        }
+        self
+    }
+
     /// Pixels across.
     pub fn width(&self) -> u32 {
         self.width
@@ -270,7 +322,7 @@ mod tests {
             ((64, 3), (3, 64)),
         ] {
             let picture = random(from.0, from.1, false);
-            let found = picture.prepare(to.0, to.1).unwrap();
+            let found = picture.stretch(to.0, to.1).unwrap();
             let expected = reference(&picture, to.0, to.1);
             for (found, expected) in found.as_bytes().iter().zip(expected) {
                 let error = f64::from(*found) - expected;
@@ -287,14 +339,31 @@ mod tests {
         let grey: Vec<u8> = (0..=255).collect();
         let rgba = grey.iter().flat_map(|&g| [g, g, g, 255]).collect();
         let picture = Picture::from_rgba(16, 16, rgba).unwrap();
-        assert_eq!(picture.prepare(16, 16).unwrap().as_bytes(), grey);
+        assert_eq!(picture.stretch(16, 16).unwrap().as_bytes(), grey);
+    }
+
+    #[test]
+    fn pixels_of_other_shapes_are_stretched_too() {
+        let frame = |width, height, straighten| Frame {
+            width,
+            height,
+            straighten,
+        };
+        let pixels = Pixels::new(4, 2, vec![0, 10, 20, 30, 2, 12, 22, 32]).unwrap();
+        assert_eq!(pixels.prepare(frame(4, 2, false)).unwrap(), pixels);
+        let small = pixels.prepare(frame(2, 1, false)).unwrap();
+        assert_eq!(small.as_bytes(), [6, 26]);
+        // The middle of 6 and 26 is 0.3 pixels right of the frame's.
+        let straight = pixels.prepare(frame(2, 1, true)).unwrap();
+        assert_eq!(straight.as_bytes(), [12, 18]);
+        assert_eq!(small.inverted().as_bytes(), [249, 229]);
     }
 
     #[test]
     fn colours_weigh_as_bt601_says_and_nothing_is_black() {
         let pixel = |rgba: [u8; 4]| {
             let picture = Picture::from_rgba(1, 1, rgba.to_vec()).unwrap();
-            picture.prepare(1, 1).unwrap().as_bytes()[0]
+            picture.stretch(1, 1).unwrap().as_bytes()[0]
         };
         assert_eq!(pixel([255, 0, 0, 255]), 76);
         assert_eq!(pixel([0, 255, 0, 255]), 150);
@@ -319,8 +388,8 @@ mod tests {
                 "{width}x{height}"
             );
         }
-        assert!(random(4, 4, true).prepare(0, 4).is_err());
-        assert!(random(4, 4, true).prepare(4, 1 << 20).is_err());
+        assert!(random(4, 4, true).stretch(0, 4).is_err());
+        assert!(random(4, 4, true).stretch(4, 1 << 20).is_err());
         assert!(Pixels::new(2, 2, vec![0; 3]).is_err());
     }
 
@@ -335,7 +404,7 @@ mod tests {
         ] {
             let picture = Picture::from_npy(bytes).unwrap();
             assert_eq!((picture.width(), picture.height()), (4, 3));
-            assert_eq!(picture.prepare(4, 3).unwrap().as_bytes(), grey);
+            assert_eq!(picture.stretch(4, 3).unwrap().as_bytes(), grey);
         }
     }
 

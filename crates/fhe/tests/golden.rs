@@ -75,8 +75,8 @@ fn pictures() {
         .map(|i| u8::try_from(i * i / 7 % 256).unwrap())
         .collect();
     let picture = Picture::from_rgba(37, 23, rgba).unwrap();
-    let down = picture.prepare(16, 16).unwrap();
-    let up = picture.prepare(64, 31).unwrap();
+    let down = picture.stretch(16, 16).unwrap();
+    let up = picture.stretch(64, 31).unwrap();
     assert_eq!(
         sha256(down.as_bytes()),
         "9f65e49e78dc12c6f68aa5111a900940167ebd872f5db8c5418883e5add4a6ee"

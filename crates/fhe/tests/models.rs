@@ -5,7 +5,7 @@ mod support;
 
 use darkroom_fhe::eval::clear;
 use darkroom_fhe::model::Model;
-use darkroom_fhe::picture::Pixels;
+use darkroom_fhe::picture::{Frame, Pixels};
 use darkroom_fhe::{Error, Head};
 use support::{Folder, float_score, npy, weights, xray};
 #[cfg(target_arch = "wasm32")]
@@ -378,7 +378,7 @@ fn the_card_says_what_the_form_says() {
     let model = Folder::linear(3, 2, 2, &[vec![0.5; 6]])
         .replace(
             "[input]",
-            "notice = \"N.\"\nprovenance = \"P.\"\nlicence = \"L.\"\n[input]",
+            "notice = \"N.\"\nprovenance = \"P.\"\nlicence = \"L.\"\n[input]\nstraighten = true",
         )
         .with("[accuracy]\nvalue = 0.9\nbalanced = 0.8\nimages = 10\ndata = \"D.\"\n")
         .load()
@@ -389,7 +389,12 @@ fn the_card_says_what_the_form_says() {
         ("A model", "Tells one from the other.")
     );
     assert_eq!(model.classes(), ["class 0", "class 1"]);
-    assert_eq!(model.input(), (3, 2));
+    let frame = Frame {
+        width: 3,
+        height: 2,
+        straighten: true,
+    };
+    assert_eq!(model.input(), frame);
     assert_eq!(model.notice(), Some("N."));
     assert_eq!(
         (model.provenance(), model.licence()),

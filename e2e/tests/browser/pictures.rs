@@ -46,8 +46,7 @@ pub fn twin(model: &Model, file: &Path) -> Answer {
     let decoded = image::open(file).unwrap().into_rgba8();
     let (width, height) = decoded.dimensions();
     let picture = Picture::from_rgba(width, height, decoded.into_raw()).unwrap();
-    let (width, height) = model.input();
-    clear::evaluate(model, &picture.prepare(width, height).unwrap()).unwrap()
+    clear::evaluate(model, &picture.prepare(model.input()).unwrap()).unwrap()
 }
 
 /// A result shown on the page is the twin's, but for noise.

@@ -3,6 +3,7 @@
 use darkroom_api::client::Access;
 use darkroom_api::compute::State;
 use darkroom_api::header::ObjectKind;
+use darkroom_fhe::picture::Frame;
 use e2e::evaluation_key::make_key;
 use e2e::owner::{Owner, load_model, pattern};
 use e2e::services::Darkroom;
@@ -30,7 +31,7 @@ async fn every_shipped_model_answers_as_its_clear_twin() {
         assert_eq!(card.digest, model.digest());
         let parameters = card.evaluation_key.map(|key| key.parameters.0);
         assert_eq!(parameters, model.evaluation_key_parameters());
-        let (width, height) = model.input();
+        let Frame { width, height, .. } = model.input();
         assert_eq!((card.input.width, card.input.height), (width, height));
 
         let pictures: Vec<_> = (0..4)

@@ -27,6 +27,10 @@ impl fmt::Debug for Grey {
 pub struct Prepared {
     /// Exactly what would be encrypted.
     pub picture: Grey,
+    /// Whether what is bright was moved to the middle and made upright.
+    pub straightened: bool,
+    /// Whether the file is dark on light: most of its edge is bright.
+    pub dark_on_light: bool,
     /// The file's own width.
     pub original_width: u32,
     /// The file's own height.

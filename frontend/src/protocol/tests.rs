@@ -67,14 +67,20 @@ fn requests_arrive_as_they_were_sent() {
     assert!(matches!(arrived, ToWorker::Cancel(Ticket(3))));
 }
 
+const FRAME: InputCard = InputCard {
+    width: 64,
+    height: 32,
+    straighten: true,
+};
+
 #[wasm_bindgen_test]
 fn a_picture_file_travels_as_the_browsers_own() {
     let bytes = js_sys::Uint8Array::from([1, 2, 3].as_slice());
     let blob = web_sys::Blob::new_with_u8_array_sequence(&js_sys::Array::of1(&bytes)).unwrap();
     let request = Request::Prepare {
         blob,
-        width: 64,
-        height: 32,
+        frame: FRAME,
+        inverted: true,
     };
     let arrived = sent(&ToWorker::Ask(Ticket(1), request));
     let arrived: ToWorker = serde_wasm_bindgen::from_value(arrived).unwrap();
@@ -82,14 +88,14 @@ fn a_picture_file_travels_as_the_browsers_own() {
         _,
         Request::Prepare {
             blob,
-            width,
-            height,
+            frame,
+            inverted,
         },
     ) = arrived
     else {
         panic!("another request arrived")
     };
-    assert_eq!((blob.size(), width, height), (3.0, 64, 32));
+    assert_eq!((blob.size(), frame, inverted), (3.0, FRAME, true));
 }
 
 #[wasm_bindgen_test]

@@ -182,10 +182,10 @@ impl Task {
             Request::Catalogue => context.catalogue(self.stop).await.map(Reply::Catalogue),
             Request::Prepare {
                 blob,
-                width,
-                height,
+                frame,
+                inverted,
             } => {
-                let prepared = picture::prepare(&blob, width, height);
+                let prepared = picture::prepare(&blob, frame, inverted);
                 self.stop.unless(prepared).await?.map(Reply::Prepared)
             }
             Request::Analyse(analysis) => begin::analyse(context, self.ticket, analysis, self.stop)

@@ -1,7 +1,8 @@
 //! A file becomes exactly the pixels that will be encrypted. The browser decodes, the FHE core does
 //! the rest, with the same integers as everywhere.
 
-use darkroom_fhe::picture::{Picture, Pixels};
+use darkroom_api::compute::InputCard;
+use darkroom_fhe::picture::{Frame, Picture, Pixels};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -18,11 +19,11 @@ const FILE_MAX_BYTES: f64 = 256.0 * 1024.0 * 1024.0;
 /// Larger pictures are first made smaller by the browser; 96 MB of RGBA.
 const PIXELS_MAX: f64 = 24_000_000.0;
 
-/// Decodes a file and fits it into a model's frame.
+/// Decodes a file and makes of it what a model takes.
 ///
 /// # Errors
 /// It is not a picture that can be read.
-pub async fn prepare(blob: &Blob, width: u32, height: u32) -> Result<Prepared, Trouble> {
+pub async fn prepare(blob: &Blob, frame: InputCard, inverted: bool) -> Result<Prepared, Trouble> {
     if blob.size() > FILE_MAX_BYTES {
         return Err(trouble::picture_too_large());
     }
@@ -30,14 +31,37 @@ pub async fn prepare(blob: &Blob, width: u32, height: u32) -> Result<Prepared, T
         return Err(trouble::picture("The file is empty."));
     }
     let (picture, original_width, original_height) = decode(blob).await?;
-    let pixels = picture
-        .prepare(width, height)
-        .map_err(|error| trouble::core(&error))?;
+    let wrong = |error| trouble::core(&error);
+    let stretched = picture.stretch(frame.width, frame.height).map_err(wrong)?;
+    let dark_on_light = is_dark_on_light(&stretched);
+    let stretched = if inverted {
+        stretched.inverted()
+    } else {
+        stretched
+    };
+    let frame = Frame {
+        width: frame.width,
+        height: frame.height,
+        straighten: frame.straighten,
+    };
+    let pixels = stretched.prepare(frame).map_err(wrong)?;
     Ok(Prepared {
         picture: to_grey(&pixels),
+        straightened: frame.straighten,
+        dark_on_light,
         original_width,
         original_height,
     })
+}
+
+fn is_dark_on_light(pixels: &Pixels) -> bool {
+    let (width, data) = (pixels.width() as usize, pixels.as_bytes());
+    let on_edge = |place: usize| {
+        let column = place % width;
+        place < width || place + width >= data.len() || column == 0 || column + 1 == width
+    };
+    let edge = || data.iter().enumerate().filter(|(place, _)| on_edge(*place));
+    edge().filter(|(_, grey)| **grey > u8::MAX / 2).count() * 2 > edge().count()
 }
 
 /// As the page shows it.
@@ -186,9 +210,32 @@ mod tests {
 
     #[wasm_bindgen_test]
     async fn pictures_are_decoded_to_grey() {
-        let prepared = prepare(&blob(&BMP), 2, 2).await.unwrap();
+        let prepared = prepare(&blob(&BMP), frame(2, 2), false).await.unwrap();
         assert_eq!((prepared.original_width, prepared.original_height), (2, 2));
         assert_eq!(prepared.picture.data, [0, 255, 76, 255]);
+    }
+
+    fn frame(width: u32, height: u32) -> InputCard {
+        InputCard {
+            width,
+            height,
+            straighten: false,
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn pictures_are_inverted_before_they_are_made_upright() {
+        let straight = InputCard {
+            straighten: true,
+            ..frame(2, 2)
+        };
+        let prepared = prepare(&blob(&BMP), straight, true).await.unwrap();
+        assert!(prepared.straightened && prepared.dark_on_light);
+        // White and 179 in the left column: they go to the middle.
+        assert_eq!(prepared.picture.data, [116, 116, 93, 93]);
+        let prepared = prepare(&blob(&BMP), frame(2, 2), true).await.unwrap();
+        assert!(!prepared.straightened && prepared.dark_on_light);
+        assert_eq!(prepared.picture.data, [255, 0, 179, 0]);
     }
 
     #[wasm_bindgen_test]
@@ -199,17 +246,17 @@ mod tests {
         file.extend_from_slice(&u16::try_from(padded.len()).unwrap().to_le_bytes());
         file.extend_from_slice(padded.as_bytes());
         file.extend_from_slice(&[7, 200]);
-        let prepared = prepare(&blob(&file), 2, 1).await.unwrap();
+        let prepared = prepare(&blob(&file), frame(2, 1), false).await.unwrap();
         assert_eq!(prepared.picture.data, [7, 200]);
         file.pop();
-        let trouble = prepare(&blob(&file), 2, 1).await.unwrap_err();
+        let trouble = prepare(&blob(&file), frame(2, 1), false).await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Picture);
     }
 
     #[wasm_bindgen_test]
     async fn what_is_not_a_picture_is_refused() {
         for bytes in [b"".as_slice(), b"hello", &BMP[..20]] {
-            let trouble = prepare(&blob(bytes), 2, 2).await.unwrap_err();
+            let trouble = prepare(&blob(bytes), frame(2, 2), false).await.unwrap_err();
             assert_eq!(trouble.kind, TroubleKind::Picture);
         }
     }

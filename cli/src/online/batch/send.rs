@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::ObjectId;
+use darkroom_fhe::picture::Frame;
 
 use super::super::note::Note;
 use super::super::session::patiently;
@@ -43,10 +44,12 @@ impl Batch<'_> {
 
     async fn encrypt(&self, item: &Item) -> Result<Bytes, Error> {
         let (key, path) = (self.session.key.clone(), item.path.clone());
-        let frame = (
-            self.session.card.input.width,
-            self.session.card.input.height,
-        );
+        let input = self.session.card.input;
+        let frame = Frame {
+            width: input.width,
+            height: input.height,
+            straighten: input.straighten,
+        };
         let work = move || {
             let begun = Instant::now();
             let pixels = pictures::load(&path, frame)?;

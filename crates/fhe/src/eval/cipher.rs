@@ -1,5 +1,7 @@
 //! On ciphertexts: what compute does.
 
+use std::ops::Range;
+
 use super::control::Progress;
 use super::{Control, EvaluationKey, Evaluator, lookup, run};
 use crate::Error;
@@ -8,6 +10,9 @@ use crate::model::{Linear, Lookup, Model, Score};
 use crate::params::ParameterSet;
 use crate::product::{Residues, Transform};
 use crate::wire::{EncryptedImage, EncryptedResult};
+
+/// Scores that are worth a thread: each thread transforms the masks for itself.
+const FEWEST_SCORES: usize = 8;
 
 /// Evaluates encrypted images.
 pub struct Cipher<'a> {
@@ -53,29 +58,12 @@ impl Evaluator for Cipher<'_> {
     /// Shapes: one sample a score, 2048 mask elements and a body.
     /// Units: as [`Score::read`] reads them.
     /// Noise: [`crate::noise`].
-    /// Cost: no bootstrap; a transform a GLWE, one more a score.
+    /// Cost: no bootstrap; a transform a GLWE, one more a score. Each thread takes scores of its own.
     fn linear(&self, layer: &Linear, image: &EncryptedImage) -> Result<Vec<Sample>, Error> {
-        let size = layer.parameters().polynomial_size;
-        let mut masks = Masks::new(layer.parameters(), &image.seed);
-        let mut mask = Residues::zero();
-        let mut sums = vec![Residues::zero(); layer.scores().len()];
-        for glwe in 0..layer.parameters().glwes(image.bodies.len()) {
-            self.progress.check()?;
-            self.transform.forward(masks.next(), &mut mask);
-            for (sum, score) in sums.iter_mut().zip(layer.scores()) {
-                let factor = score.factors.get(glwe);
-                let factor = factor.ok_or_else(|| Error::internal("a layer of another shape"))?;
-                self.transform.multiply_add(sum, &mask, factor);
-            }
-        }
-        let mut product = vec![0; size];
-        let scores = sums.into_iter().zip(layer.scores());
-        Ok(scores
-            .map(|(sum, score)| {
-                self.transform.inverse(sum, &mut product);
-                Sample(extract(&product, size, body(score, image)))
-            })
-            .collect())
+        let scores = layer.scores();
+        let work = |share: Range<usize>| self.scores(layer, &scores[share], image);
+        let shares = self.progress.divide(scores.len(), FEWEST_SCORES, work)?;
+        Ok(shares.concat())
     }
 
     /// Encrypted inputs become encrypted sums of functions.
@@ -94,6 +82,37 @@ impl Evaluator for Cipher<'_> {
             parameters: layer.parameters().id,
         })?;
         lookup::evaluate(key, &self.progress, layer, depth, &inputs)
+    }
+}
+
+impl Cipher<'_> {
+    fn scores(
+        &self,
+        layer: &Linear,
+        scores: &[Score],
+        image: &EncryptedImage,
+    ) -> Result<Vec<Sample>, Error> {
+        let size = layer.parameters().polynomial_size;
+        let mut masks = Masks::new(layer.parameters(), &image.seed);
+        let mut mask = Residues::zero();
+        let mut sums = vec![Residues::zero(); scores.len()];
+        for glwe in 0..layer.parameters().glwes(image.bodies.len()) {
+            self.progress.check()?;
+            self.transform.forward(masks.next(), &mut mask);
+            for (sum, score) in sums.iter_mut().zip(scores) {
+                let factor = score.factors.get(glwe);
+                let factor = factor.ok_or_else(|| Error::internal("a layer of another shape"))?;
+                self.transform.multiply_add(sum, &mask, factor);
+            }
+        }
+        let mut product = vec![0; size];
+        let scores = sums.into_iter().zip(scores);
+        Ok(scores
+            .map(|(sum, score)| {
+                self.transform.inverse(sum, &mut product);
+                Sample(extract(&product, size, body(score, image)))
+            })
+            .collect())
     }
 }
 

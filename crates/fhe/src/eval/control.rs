@@ -1,5 +1,6 @@
 //! How an evaluation runs and is watched.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
@@ -54,6 +55,33 @@ impl<'a> Progress<'a> {
 
     pub(super) fn threads(&self) -> usize {
         self.control.threads.max(1)
+    }
+
+    /// Works on a share of the items on each thread, in multiples of `unit` items; what came out, in
+    /// order.
+    ///
+    /// # Errors
+    /// What `work` says, of the first share that says it.
+    pub(super) fn divide<T: Send>(
+        &self,
+        items: usize,
+        unit: usize,
+        work: impl Fn(Range<usize>) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let share = items.div_ceil(self.threads()).next_multiple_of(unit);
+        let work = |start: usize| work(start..items.min(start + share));
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (share..items)
+                .step_by(share.max(1))
+                .map(|start| scope.spawn(move || work(start)))
+                .collect();
+            let first = work(0);
+            let others = others.into_iter().map(|other| {
+                let other = other.join();
+                other.unwrap_or_else(|_| Err(Error::internal("a thread broke off")))
+            });
+            std::iter::once(first).chain(others).collect()
+        })
     }
 
     /// Whether to go on.

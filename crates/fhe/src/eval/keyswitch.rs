@@ -150,27 +150,15 @@ impl KeyswitchKey {
     /// The product of digits and key: samples x whole tiles. Each thread takes blocks of its own.
     fn sum_over_threads(&self, digits: &[i32], progress: &Progress) -> Result<Vec<u32>, Error> {
         let blocks = self.bootstrap.keyswitch_rows().div_ceil(BLOCK);
-        let share = blocks.div_ceil(progress.threads());
-        let work =
-            |start: usize| self.sum_blocks(start..(start + share).min(blocks), digits, progress);
-        std::thread::scope(|scope| {
-            let starts = (share..blocks).step_by(share);
-            let others: Vec<_> = starts
-                .map(|start| scope.spawn(move || work(start)))
-                .collect();
-            let mut sums = work(0);
-            for other in others {
-                let other = other.join();
-                let other = other.unwrap_or_else(|_| Err(Error::internal("a thread broke off")));
-                if let (Ok(sums), Ok(other)) = (&mut sums, &other) {
-                    for (sum, other) in sums.iter_mut().zip(other) {
-                        *sum = sum.wrapping_add(*other);
-                    }
-                }
-                sums = sums.and_then(|sums| other.map(|_| sums));
+        let work = |blocks| self.sum_blocks(blocks, digits, progress);
+        let sums = progress.divide(blocks, 1, work)?.into_iter();
+        let add = |mut sums: Vec<u32>, others: Vec<u32>| {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = sum.wrapping_add(other);
             }
             sums
-        })
+        };
+        Ok(sums.reduce(add).unwrap_or_default())
     }
 
     fn sum_blocks(

@@ -1,6 +1,6 @@
 //! A lookup layer on ciphertexts.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::EvaluationKey;
 use super::cipher::{Sample, extract};
@@ -85,33 +85,19 @@ fn rotate_and_sum(
 ) -> Result<Vec<u64>, Error> {
     let exponents_len = key.bootstrap.shape().exponents_len();
     let units = exponents.len() / exponents_len;
-    let share = units.div_ceil(progress.threads()).next_multiple_of(LANES);
-    let starts = (0..units).step_by(share);
-    let mut shares = starts.zip(exponents.chunks(share * exponents_len));
-    let Some((first_unit, first)) = shares.next() else {
-        return Err(Error::internal("a layer without units"));
+    let work = |units: Range<usize>| {
+        let exponents = &exponents[units.start * exponents_len..units.end * exponents_len];
+        share_of(key, progress, layer, units.start, exponents)
     };
-    let work = |first_unit, exponents| share_of(key, progress, layer, first_unit, exponents);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .map(|(first_unit, exponents)| scope.spawn(move || work(first_unit, exponents)))
-            .collect();
-        let mut sums = work(first_unit, first);
-        for other in others {
-            let other = other.join();
-            let other = other.unwrap_or_else(|_| Err(Error::internal("a thread broke off")));
-            sums = add(sums, other);
+    let sums = progress.divide(units, LANES, work)?.into_iter();
+    let add = |mut sums: Vec<u64>, others: Vec<u64>| {
+        for (sum, other) in sums.iter_mut().zip(others) {
+            *sum = sum.wrapping_add(other);
         }
         sums
-    })
-}
-
-fn add(sums: Result<Vec<u64>, Error>, others: Result<Vec<u64>, Error>) -> Result<Vec<u64>, Error> {
-    let (mut sums, others) = (sums?, others?);
-    for (sum, other) in sums.iter_mut().zip(others) {
-        *sum = sum.wrapping_add(other);
-    }
-    Ok(sums)
+    };
+    let sums = sums.reduce(add);
+    sums.ok_or_else(|| Error::internal("a layer without units"))
 }
 
 /// One thread's share of the units.

@@ -63,10 +63,6 @@ fn rms(errors: &[f64]) -> f64 {
 }
 
 fn assert_near(what: &str, errors: &[f64], variance: f64) {
-    assert_within(0.1, what, errors, variance);
-}
-
-fn assert_within(bound: f64, what: &str, errors: &[f64], variance: f64) {
     let (measured, predicted) = (rms(errors), variance.sqrt());
     let ratio = measured / predicted;
     println!(
@@ -76,7 +72,7 @@ fn assert_within(bound: f64, what: &str, errors: &[f64], variance: f64) {
         errors.len()
     );
     assert!(
-        (ratio - 1.0).abs() < bound,
+        (ratio - 1.0).abs() < 0.1,
         "{what}: {measured:e} {predicted:e}"
     );
 }
@@ -221,7 +217,8 @@ fn value(function: &[i32], slot: usize) -> i64 {
 fn rotation_and_product_add_what_is_predicted() {
     let mut r = Randomness::danger_fixed(23);
     let noise = RotationNoise::new(&NETWORK, &NETWORK_BOOTSTRAP);
-    let units = 192;
+    // Outputs share rotations: as many as leave 2 to 3 % uncertain.
+    let units = 768;
     let (accumulators, slots) = rotated(units, &mut r);
     let glwe_len = accumulators.len() / units;
     let mut errors = vec![];
@@ -263,10 +260,7 @@ fn rotation_and_product_add_what_is_predicted() {
                 errors.push(phases(sum)[0].wrapping_sub(exact).cast_signed() as f64);
             }
         }
-        // Wider than the others: 192 rotations leave 5 % uncertain, and the prediction is known to be
-        // low for what the lanes' transforms lose (`TRANSFORM_LOG2`).
-        assert_within(
-            0.2,
+        assert_near(
             &format!("product, {harmonics} harmonics"),
             &errors,
             variance,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::FORM;
 use crate::Error;
+use crate::picture::Frame;
 use crate::wire::{CLASSES_MAX, shape_allowed};
 
 const TEXT_BYTES_MAX: usize = 1 << 16;
@@ -33,6 +34,18 @@ pub(super) struct Input {
     pub(super) scale: f64,
     #[serde(default = "one")]
     pub(super) pooling: u32,
+    #[serde(default)]
+    pub(super) straighten: bool,
+}
+
+impl Input {
+    pub(super) fn frame(&self) -> Frame {
+        Frame {
+            width: self.width,
+            height: self.height,
+            straighten: self.straighten,
+        }
+    }
 }
 
 fn white() -> f64 {

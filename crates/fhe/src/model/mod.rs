@@ -19,6 +19,7 @@ pub use lookup::{Lookup, Output, OutputNoise};
 pub(crate) use network::switches;
 
 use crate::params::{IMAGE, ParameterSet};
+use crate::picture::Frame;
 use crate::wire::Reading;
 use crate::{Answer, Error, Head};
 
@@ -32,8 +33,7 @@ pub struct Model {
     provenance: Option<String>,
     licence: Option<String>,
     accuracy: Option<Accuracy>,
-    width: u32,
-    height: u32,
+    frame: Frame,
     layer: Linear,
     lookups: Vec<Lookup>,
     reading: Reading,
@@ -85,9 +85,9 @@ impl Model {
         self.reading.head
     }
 
-    /// The pixels that it takes: across, down.
-    pub fn input(&self) -> (u32, u32) {
-        (self.width, self.height)
+    /// What it takes of a picture.
+    pub fn input(&self) -> Frame {
+        self.frame
     }
 
     /// What was measured, if anybody measured.
@@ -172,12 +172,12 @@ impl Model {
 
     /// Refuses an image of another shape.
     pub(crate) fn check_shape(&self, (width, height): (u32, u32)) -> Result<(), Error> {
-        if (width, height) == (self.width, self.height) {
+        if (width, height) == (self.frame.width, self.frame.height) {
             return Ok(());
         }
         Err(Error::ImageShape {
-            expected_width: self.width,
-            expected_height: self.height,
+            expected_width: self.frame.width,
+            expected_height: self.frame.height,
             found_width: width,
             found_height: height,
         })

@@ -10,19 +10,19 @@
 //! | modulus switch to 2N | `n / 4 * 2^(2(64 - log 2N)) / 12` |
 //! | rotation, its own noise, every coefficient | `n (k + 1) N B^2 / 12 * (fresh + rounded bodies)` |
 //! | rotation, what the digits leave out, a polynomial | `r = n / 2 * 2^(2(64 - b)) / 12` |
-//! | rotation, what floating-point transforms lose, a polynomial | `t = n (k + 1) N 2^128 / 12 * B^2 / 12 * 2^-103` |
+//! | rotation, what floating-point transforms lose, a polynomial | `t = n (k + 1) N 2^128 / 12 * B^2 / 12 * 2^-103.2` |
 //! | rotation, both, every coefficient | `(r + t) (1 + kN / 2)` |
 //! | product with `D`, own noise | the rotation's, times `sum D^2` |
 //! | product with `D`, both | `(r + t) ((1 + kN / 4) sum D^2 + k sum f^2)` |
 //!
-//! Transforms lose 2^-51.5 of the deviation of what they multiply: three transforms of 256 points and
+//! Transforms lose 2^-51.6 of the deviation of what they multiply: three transforms of 256 points and
 //! a product, each step with its error of 2^-53; measured, too.
 //!
 //! What digits leave out of a mask meets key bits, whose mean is 1/2. In the keyswitch and the modulus
 //! switch the mean is taken off, so only the deviation of the bits counts: a quarter. In the rotation
 //! it is not, and the mean part is a running sum over coefficients, alike for neighbours: the product
-//! with `D` makes `f` of it, not a sum of independent errors. Under one key it is more or less, by a fifth or so of the deviation for the smoothest
-//! functions.
+//! with `D` makes `f` of it, not a sum of independent errors. Under one key it is more or less, by a
+//! fifth or so of the deviation for the smoothest functions.
 
 use super::{fresh_variance, rounding};
 use crate::params::{Bootstrap, IMAGE, ParameterSet};
@@ -48,7 +48,7 @@ pub fn modulus_switch(set: &ParameterSet, bootstrap: &Bootstrap) -> f64 {
 }
 
 /// Deviation of the error of a product by transforms, as part of the deviation of the product.
-const TRANSFORM_LOG2: f64 = -51.5;
+const TRANSFORM_LOG2: f64 = -51.6;
 
 /// What a blind rotation adds.
 #[derive(Debug, Clone, Copy, PartialEq)]

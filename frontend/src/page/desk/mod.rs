@@ -20,7 +20,7 @@ use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
 
 pub use drawing::{Drawing, reads_digits};
 pub use large_key::{LargeKeyDesk, making_time};
-pub use pictures::{Origin, Tile, TileState, is_dark_on_light};
+pub use pictures::{Origin, Tile, TileState};
 pub use run::{Run, RunState, Under, doing, element_id};
 
 /// Something that has to arrive first.

@@ -26,6 +26,8 @@ pub struct Tile {
     pub analysed: ArcRwSignal<Vec<ModelId>>,
     /// Whether it is encrypted with black and white exchanged.
     pub inverted: ArcRwSignal<bool>,
+    /// How often it was asked to be made ready: answers to earlier questions come too late.
+    asked: ArcStoredValue<u32>,
 }
 
 /// Where a picture comes from.
@@ -46,6 +48,8 @@ pub enum Origin {
         image: ObjectId,
         /// Its pixels.
         pixels: Grey,
+        /// Whether they were made upright.
+        straightened: bool,
     },
 }
 
@@ -88,7 +92,14 @@ impl Tile {
     /// Where a model of this frame finds the pixels.
     pub fn source(&self, frame: InputCard) -> Option<Source> {
         match &self.origin {
-            Origin::Stored { image, pixels } if fits(pixels, frame) && !self.is_inverted() => {
+            Origin::Stored {
+                image,
+                pixels,
+                straightened,
+            } if fits(pixels, frame)
+                && *straightened == frame.straighten
+                && !self.is_inverted() =>
+            {
                 Some(Source::Stored(*image))
             }
             _ => self.state.with_untracked(|state| match state {
@@ -109,46 +120,6 @@ impl Tile {
 
     fn is_inverted(&self) -> bool {
         self.inverted.get_untracked()
-    }
-
-    /// Takes what the frame made of it.
-    fn take(&self, mut prepared: Prepared) {
-        if self.is_inverted() {
-            invert(&mut prepared.picture);
-        }
-        self.state.set(TileState::Ready(prepared));
-    }
-}
-
-/// Exchanges black and white.
-fn invert(picture: &mut Grey) {
-    for grey in &mut picture.data {
-        *grey = u8::MAX - *grey;
-    }
-}
-
-/// Whether a picture is dark on light: most of its frame's edge is bright.
-pub fn is_dark_on_light(picture: &Grey) -> bool {
-    let width = (picture.width as usize).max(1);
-    let height = picture.data.len() / width;
-    let on_edge = |place: usize| {
-        let (row, column) = (place / width, place % width);
-        row == 0 || row + 1 == height || column == 0 || column + 1 == width
-    };
-    let edge = picture.data.iter().enumerate();
-    let edge: Vec<bool> = edge
-        .filter(|(place, _)| on_edge(*place))
-        .map(|(_, grey)| *grey > u8::MAX / 2)
-        .collect();
-    edge.iter().filter(|bright| **bright).count() * 2 > edge.len()
-}
-
-/// Pixels that have the frame already.
-fn as_they_are(picture: Grey) -> Prepared {
-    Prepared {
-        original_width: picture.width,
-        original_height: picture.height,
-        picture,
     }
 }
 
@@ -173,6 +144,11 @@ impl Desk {
         }
     }
 
+    /// Whether a model has pictures made upright. Of one that is gone nothing is known.
+    fn straightens(self, model: &ModelId) -> bool {
+        untrack(|| self.card(model)).is_some_and(|card| card.input.straighten)
+    }
+
     /// Puts a picture of the history on the desk, to be run again with another model.
     pub fn add_entry(self, entry: &Entry, pixels: Grey) {
         let there = self.tiles.with_untracked(|tiles| {
@@ -186,6 +162,7 @@ impl Desk {
                 Origin::Stored {
                     image: entry.image,
                     pixels,
+                    straightened: self.straightens(&entry.model),
                 },
             );
             tile.analysed
@@ -205,6 +182,7 @@ impl Desk {
             state: ArcRwSignal::new(TileState::Waiting),
             analysed: ArcRwSignal::new(Vec::new()),
             inverted: ArcRwSignal::new(false),
+            asked: ArcStoredValue::new(0),
         };
         self.tiles.update(|tiles| tiles.push(tile.clone()));
         self.prepare(&tile);
@@ -244,11 +222,8 @@ impl Desk {
     /// Exchanges black and white in what would be encrypted of a picture, or back.
     pub fn invert(self, tile: &Tile) {
         tile.inverted.update(|inverted| *inverted = !*inverted);
-        tile.state.update(|state| {
-            if let TileState::Ready(ready) = state {
-                invert(&mut ready.picture);
-            }
-        });
+        tile.state.set(TileState::Waiting);
+        self.prepare(tile);
         // Another picture than the one that was analysed.
         tile.analysed.set(Vec::new());
         self.tiles.notify();
@@ -265,7 +240,9 @@ impl Desk {
         };
         let state = tile.state.clone();
         let ready = state.with_untracked(|state| match state {
-            TileState::Ready(ready) => fits(&ready.picture, frame),
+            TileState::Ready(ready) => {
+                fits(&ready.picture, frame) && ready.straightened == frame.straighten
+            }
             TileState::Failed(_) => true,
             TileState::Waiting | TileState::Preparing => false,
         });
@@ -274,7 +251,6 @@ impl Desk {
         }
         let blob = match tile.pixels() {
             Err(blob) => blob,
-            Ok(pixels) if fits(&pixels, frame) => return tile.take(as_they_are(pixels)),
             Ok(pixels) => {
                 let npy = save::npy(pixels.width, pixels.height, &pixels.data);
                 let Some(blob) = save::as_blob("application/octet-stream", &npy) else {
@@ -284,16 +260,15 @@ impl Desk {
             }
         };
         state.set(TileState::Preparing);
-        let tile = tile.clone();
+        tile.asked.update_value(|asked| *asked += 1);
+        let (tile, asked) = (tile.clone(), tile.asked.get_value());
         spawn_local(async move {
-            let prepared = bridge::prepare(blob, frame.width, frame.height).await;
-            // Another frame may have been chosen while this was made.
-            let wanted = untrack(|| self.chosen()).map(|card| card.input) == Some(frame);
-            if !wanted {
+            let prepared = bridge::prepare(blob, frame, tile.is_inverted()).await;
+            if tile.asked.get_value() != asked {
                 return;
             }
             match prepared {
-                Ok(prepared) => tile.take(prepared),
+                Ok(prepared) => state.set(TileState::Ready(prepared)),
                 Err(trouble) => {
                     self.say(format!("{}: {}", tile.name, trouble.what));
                     state.set(TileState::Failed(trouble));

@@ -80,9 +80,17 @@ impl Transform {
     }
 }
 
+/// e^(i pi angle). Angles are exact: only what is left of whole quarters is multiplied by pi, or the
+/// error of the argument would be several of the result's.
 fn root(angle: f64) -> [f64; 2] {
-    let (sine, cosine) = (PI * angle).sin_cos();
-    [cosine, sine]
+    let quarters = (2.0 * angle).round();
+    let (sine, cosine) = (PI * (angle - quarters / 2.0)).sin_cos();
+    match quarters.rem_euclid(4.0) {
+        0.0 => [cosine, sine],
+        1.0 => [-sine, cosine],
+        2.0 => [-cosine, -sine],
+        _ => [sine, -cosine],
+    }
 }
 
 #[inline(always)]

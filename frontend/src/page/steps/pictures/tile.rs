@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::page::desk::{Origin, Tile, TileState, desk, is_dark_on_light, reads_digits};
+use crate::page::desk::{Origin, Tile, TileState, desk, reads_digits};
 use crate::page::parts::canvas::{Pixels, Rgba};
 use crate::page::parts::glyph::Glyph;
 use crate::page::parts::problem::Problem;
@@ -131,7 +131,7 @@ fn Invert(tile: Tile) -> impl IntoView {
         let digits = desk.chosen().is_some_and(|card| reads_digits(&card));
         let dark_on_light = || {
             state.with(|state| match state {
-                TileState::Ready(ready) => is_dark_on_light(&ready.picture),
+                TileState::Ready(ready) => ready.dark_on_light,
                 _ => false,
             })
         };
