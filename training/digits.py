@@ -111,7 +111,7 @@ def train(name, data, out, work, choose):
         return
     clear, noisy = measure(form, lesson.unseen, lesson.truth, "validation")
     card = _card(name, clear, noisy, len(lesson.truth), form["output"])
-    folder.write(Path(out) / name, card, handwriting.SIZE, 1, form["layers"])
+    folder.write(Path(out) / name, card, handwriting.SIZE, 1, form["layers"], straighten=True)
 
 
 INPUT = {"width": handwriting.SIZE, "height": handwriting.SIZE}

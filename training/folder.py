@@ -17,10 +17,11 @@ def lookup(bias=None, **functions):
     return layer if bias is None else {**layer, "bias": np.atleast_1d(bias)}
 
 
-def write(out, card, size, pooling, layers, scale=255):
+def write(out, card, size, pooling, layers, scale=255, straighten=False):
     """Writes `out`/model.toml and a file for each array of the layers.
 
-    `size` is (width, height), or one number for both. Inputs are pixel / scale. Kept in float32, the
+    `size` is (width, height), or one number for both. Inputs are pixel / scale, of pictures made upright
+    if `straighten`. Kept in float32, the
     bytes of a run do not depend on the last bits of a float64.
     """
     out = Path(out)
@@ -30,6 +31,8 @@ def write(out, card, size, pooling, layers, scale=255):
     lines += ["", "[input]", f"width = {width}", f"height = {height}", f"scale = {scale}"]
     if pooling > 1:
         lines += [f"pooling = {pooling}"]
+    if straighten:
+        lines += ["straighten = true"]
     for section in ("output", "accuracy"):
         if section in card:
             lines += ["", f"[{section}]"]

@@ -13,7 +13,7 @@ import numpy as np
 
 SLOTS = 512  # of half the circle
 SWITCH_NOISE = 0.012  # standard deviation of z after keyswitch and modulus switch, of the half circle
-ROTATION_NOISE = 2.0**48.7  # of a rotated constant, on the circle of 2^64
+ROTATION_NOISE = 2.0**48.85  # of a rotated constant, on the circle of 2^64
 PIXEL = 2.0**32  # phase of a grey level
 
 FUNCTIONS = {

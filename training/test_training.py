@@ -1,5 +1,6 @@
 """Fast checks on made-up data: python -m unittest discover -s training."""
 
+import json
 import tempfile
 import tomllib
 import unittest
@@ -11,7 +12,7 @@ import chest_phantom
 import folder
 import hand_phantom
 import linear
-from pictures import Variation, features, prepare, varied
+from pictures import Variation, features, prepare, straightened, varied
 
 
 class Pictures(unittest.TestCase):
@@ -30,6 +31,14 @@ class Pictures(unittest.TestCase):
         expected = fine.reshape(3, 7, 4, 5).mean((1, 3))
         np.testing.assert_array_less(np.abs(prepare(rgba, 4, 3) - expected), 0.5 + 1e-9)
         np.testing.assert_array_equal(prepare(rgba, 5, 7), grey)
+
+    def test_handwriting_is_made_upright_as_the_product_does(self):
+        image = (np.arange(30) ** 2 * 7 % 256).astype(np.uint8).reshape(1, 5, 6)
+        # crates/fhe tests the same file.
+        data = Path(__file__).parent.parent / "crates/fhe/tests/data/straightened.in"
+        expected = json.loads(data.read_text(encoding="utf-8"))
+        np.testing.assert_array_equal(straightened(image).ravel(), expected)
+        np.testing.assert_array_equal(straightened(np.zeros((1, 5, 5), np.uint8)), np.zeros((1, 5, 5)))
 
     def test_features_are_means_of_squares(self):
         image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)

@@ -83,7 +83,7 @@ pub struct InputCard {
     pub width: u32,
     /// Pixels down.
     pub height: u32,
-    /// Whether the owner's machine moves what is bright to the middle and makes it upright.
+    /// Whether it is handwriting, which the owner's machine makes upright before it is encrypted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub straighten: bool,
 }

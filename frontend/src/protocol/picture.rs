@@ -27,7 +27,7 @@ impl fmt::Debug for Grey {
 pub struct Prepared {
     /// Exactly what would be encrypted.
     pub picture: Grey,
-    /// Whether what is bright was moved to the middle and made upright.
+    /// Whether it was made upright, as handwriting.
     pub straightened: bool,
     /// Whether the file is dark on light: most of its edge is bright.
     pub dark_on_light: bool,

@@ -232,7 +232,7 @@ mod tests {
         let prepared = prepare(&blob(&BMP), straight, true).await.unwrap();
         assert!(prepared.straightened && prepared.dark_on_light);
         // White and 179 in the left column: they go to the middle.
-        assert_eq!(prepared.picture.data, [116, 116, 93, 93]);
+        assert_eq!(prepared.picture.data, [128, 128, 107, 107]);
         let prepared = prepare(&blob(&BMP), frame(2, 2), true).await.unwrap();
         assert!(!prepared.straightened && prepared.dark_on_light);
         assert_eq!(prepared.picture.data, [255, 0, 179, 0]);

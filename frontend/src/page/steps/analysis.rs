@@ -1,6 +1,6 @@
 //! Station 3: what to find out.
 
-use darkroom_api::compute::{Accuracy, Catalogue, ModelCard, RefusedModel};
+use darkroom_api::compute::{Accuracy, Catalogue, InputCard, ModelCard, RefusedModel};
 use leptos::prelude::*;
 
 use crate::page::desk::{Desk, Loaded, desk, making_time, obstacle};
@@ -162,17 +162,21 @@ fn cost_line(card: &ModelCard) -> String {
 }
 
 /// What only some want to know.
+fn looks_at(frame: InputCard) -> String {
+    let (width, height) = (frame.width, frame.height);
+    let upright = if frame.straighten {
+        ", made upright and even in size before encryption"
+    } else {
+        ""
+    };
+    format!("{width} × {height} grey pixels{upright}")
+}
+
 #[component]
 fn About(card: ModelCard) -> impl IntoView {
     let rows = [
         ("Tells apart", Some(card.classes.join(", "))),
-        (
-            "Looks at",
-            Some(format!(
-                "{} × {} grey pixels",
-                card.input.width, card.input.height
-            )),
-        ),
+        ("Looks at", Some(looks_at(card.input))),
         ("Measured on", card.accuracy.map(|accuracy| accuracy.data)),
         ("Made by", card.provenance),
         ("Licence", card.licence),
