@@ -1,8 +1,10 @@
-//! A proxy on the wire between the browser and the gateway: it passes bytes on as they are and
-//! keeps a copy of each that the browser sent.
+//! A proxy on the wire between the browser and the gateway: it passes bytes on as they are, keeps a
+//! copy of each that the browser sent, and makes large uploads wait if asked to.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,11 +21,16 @@ struct Record {
     received_bytes: u64,
 }
 
+/// What a connection may carry before it waits.
+const HELD_AFTER_BYTES: usize = 1 << 20;
+const POLL: Duration = Duration::from_millis(20);
+
 /// A running proxy. It ends on drop.
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
     record: Arc<Mutex<Record>>,
+    holding: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -36,10 +43,16 @@ impl Recorder {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let record = Arc::<Mutex<Record>>::default();
-        let task = tokio::spawn(accept(listener, target, Arc::clone(&record)));
+        let holding = Arc::<AtomicBool>::default();
+        let wire = Wire {
+            record: Arc::clone(&record),
+            holding: Arc::clone(&holding),
+        };
+        let task = tokio::spawn(accept(listener, target, wire));
         Ok(Self {
             address,
             record,
+            holding,
             task,
         })
     }
@@ -52,6 +65,11 @@ impl Recorder {
     /// All bytes that the browser sent so far, connection after connection.
     pub fn sent(&self) -> Vec<Vec<u8>> {
         self.lock().sent.clone()
+    }
+
+    /// Makes every connection wait that has carried a megabyte from the browser, or lets all go on.
+    pub fn hold_uploads(&self, hold: bool) {
+        self.holding.store(hold, Ordering::Relaxed);
     }
 
     /// How many bytes the browser received so far, heads of answers included.
@@ -70,9 +88,16 @@ impl Drop for Recorder {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, record: Arc<Mutex<Record>>) {
+/// What the connections share.
+#[derive(Clone)]
+struct Wire {
+    record: Arc<Mutex<Record>>,
+    holding: Arc<AtomicBool>,
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, wire: Wire) {
     while let Ok((browser, _)) = listener.accept().await {
-        let record = Arc::clone(&record);
+        let wire = wire.clone();
         tokio::spawn(async move {
             // A gateway that is down looks to the browser like a connection that closes.
             let Ok(gateway) = TcpStream::connect(target).await else {
@@ -80,14 +105,16 @@ async fn accept(listener: TcpListener, target: SocketAddr, record: Arc<Mutex<Rec
             };
             let (from_browser, to_browser) = browser.into_split();
             let (from_gateway, to_gateway) = gateway.into_split();
-            let up = tokio::spawn(copy_up(from_browser, to_gateway, Arc::clone(&record)));
-            copy_down(from_gateway, to_browser, &record).await;
+            let up = tokio::spawn(copy_up(from_browser, to_gateway, wire.clone()));
+            copy_down(from_gateway, to_browser, &wire.record).await;
             up.abort();
         });
     }
 }
 
-async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, record: Arc<Mutex<Record>>) {
+async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Wire) {
+    let Wire { record, holding } = wire;
+    let mut carried = 0;
     let index = {
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         record.sent.push(Vec::new());
@@ -98,6 +125,10 @@ async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, record: Arc<Mu
         // Recorded before it is passed on: nothing gets through unseen.
         record.lock().unwrap_or_else(PoisonError::into_inner).sent[index]
             .extend_from_slice(&chunk[..length]);
+        carried += length;
+        while carried > HELD_AFTER_BYTES && holding.load(Ordering::Relaxed) {
+            tokio::time::sleep(POLL).await;
+        }
         if to.write_all(&chunk[..length]).await.is_err() {
             return;
         }

@@ -1,8 +1,9 @@
 //! The large key: cut off, taken up again, cancelled, lost, asked for twice.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::ObjectId;
 use darkroom_fhe::keys::ClientKey;
@@ -57,6 +58,17 @@ async fn some_made(page: &Page, wanted: u64) -> Result<()> {
     Ok(())
 }
 
+/// Waits until a part is in storage.
+async fn some_stored(owner: &Owner) -> Result<()> {
+    for _ in 0..300 {
+        if !stored(owner).await?.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("no part arrives in storage")
+}
+
 async fn with_a_key(room: &Room, device: &str) -> Result<(Page, Owner)> {
     let page = room.visit(device).await?;
     steps::make_key(&page).await?;
@@ -84,7 +96,7 @@ async fn cut_off(room: Room, page: Page, owner: Owner) -> Result<()> {
     page.photograph("large-key-1-making").await?;
     page.client.goto("about:blank").await?;
     // What was on its way may still arrive.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let before = stored(&owner).await?;
     ensure!(
         (1..all_parts()).contains(&before.len()),
@@ -159,6 +171,96 @@ async fn analyse_one(page: &Page) -> Result<()> {
 
 async fn results(page: &Page) -> Result<usize> {
     Ok(page.texts("[data-test=history-entry]").await?.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_it_stops_and_keeps_what_is_there() {
+    let room = Room::open().await.unwrap();
+    let (page, owner) = with_a_key(&room, "laptop").await.unwrap();
+    let watched = page.clone();
+    watched
+        .watched("large-key-cancelled", cancelled(&room, page, owner))
+        .await
+        .unwrap();
+    watched.close().await.unwrap();
+}
+
+async fn cancelled(room: &Room, page: Page, owner: Owner) -> Result<()> {
+    room.recorder.hold_uploads(true);
+    page.click("#make-large-key").await?;
+    some_stored(&owner).await?;
+    page.click("#cancel-large-key").await?;
+    page.wait_for("#large-key[data-state=absent]").await?;
+    room.recorder.hold_uploads(false);
+    // What was on its way may still arrive; nothing is made after it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let kept = stored(&owner).await?.len();
+    ensure!(
+        kept < all_parts(),
+        "all {kept} parts were sent all the same"
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ensure!(
+        stored(&owner).await?.len() == kept,
+        "it goes on although it was cancelled"
+    );
+
+    // Forgotten, it is gone from the server as well.
+    page.click("#forget").await?;
+    page.click("#forget-yes").await?;
+    page.wait_for("#create-key").await?;
+    ensure!(
+        stored(&owner).await?.is_empty(),
+        "parts are left in storage"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_make_it_once() {
+    let room = Room::open().await.unwrap();
+    let (page, owner) = with_a_key(&room, "laptop").await.unwrap();
+    let watched = page.clone();
+    watched
+        .watched("two-tabs", two_tabs(&room, page, owner))
+        .await
+        .unwrap();
+    watched.close().await.unwrap();
+}
+
+async fn two_tabs(room: &Room, page: Page, owner: Owner) -> Result<()> {
+    let first = page.client.window().await?;
+    let second = page.client.new_window(true).await?.handle;
+    page.client.switch_to_window(second.clone()).await?;
+    page.visit().await?;
+    steps::choose_model(&page, MODEL).await?;
+    page.wait_for("#make-large-key").await?;
+    page.client.switch_to_window(first.clone()).await?;
+    room.recorder.hold_uploads(true);
+    page.click("#make-large-key").await?;
+    some_stored(&owner).await?;
+    // While the first is at it and cannot end, the second is asked for it as well.
+    page.client.switch_to_window(second.clone()).await?;
+    page.click("#make-large-key").await?;
+    page.wait_for("#large-key[data-state=elsewhere]").await?;
+    room.recorder.hold_uploads(false);
+    let mut made = ready(&page).await?;
+    page.client.switch_to_window(first).await?;
+    made += ready(&page).await?;
+    ensure!(
+        made == all_parts(),
+        "{made} parts were made of {}",
+        all_parts()
+    );
+    ensure!(
+        stored(&owner).await?.len() == all_parts(),
+        "parts are missing"
+    );
+    page.client.switch_to_window(second).await?;
+    page.client.close_window().await?;
+    let last = page.client.windows().await?;
+    let last = last.into_iter().next().context("no window left")?;
+    Ok(page.client.switch_to_window(last).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
