@@ -30,11 +30,11 @@ TITLES = {
 def recipes():
     from networks import Recipe  # JAX is only needed to train
 
-    common = Recipe(units=(64,), harmonics=5, epochs=80, noise=0.025, plain=0.5, taught=0.9)
+    common = Recipe(units=(64,), harmonics=6, epochs=80, noise=0.025, plain=0.3, taught=0.9)
     return {
-        "digits-fast": replace(common, units=(32,), harmonics=6, epochs=50),
+        "digits-fast": replace(common, units=(32,), harmonics=7, epochs=100, plain=0.4),
         "digits": common,
-        "digits-best": replace(common, units=(96, 32), harmonics=3),
+        "digits-best": replace(common, units=(128,), harmonics=5),
     }
 
 
