@@ -230,11 +230,11 @@ mod tests {
             ..frame(2, 2)
         };
         let prepared = prepare(&blob(&BMP), straight, true).await.unwrap();
-        assert!(prepared.straightened && prepared.dark_on_light);
+        assert!(prepared.straightened && !prepared.dark_on_light);
         // White and 179 in the left column: they go to the middle.
         assert_eq!(prepared.picture.data, [128, 128, 107, 107]);
         let prepared = prepare(&blob(&BMP), frame(2, 2), true).await.unwrap();
-        assert!(!prepared.straightened && prepared.dark_on_light);
+        assert!(!prepared.straightened && !prepared.dark_on_light);
         assert_eq!(prepared.picture.data, [255, 0, 179, 0]);
     }
 
@@ -248,6 +248,11 @@ mod tests {
         file.extend_from_slice(&[7, 200]);
         let prepared = prepare(&blob(&file), frame(2, 1), false).await.unwrap();
         assert_eq!(prepared.picture.data, [7, 200]);
+        let last = file.len() - 2;
+        file[last] = 199;
+        let prepared = prepare(&blob(&file), frame(2, 1), true).await.unwrap();
+        assert_eq!(prepared.picture.data, [56, 55]);
+        assert!(prepared.dark_on_light);
         file.pop();
         let trouble = prepare(&blob(&file), frame(2, 1), false).await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Picture);
