@@ -42,7 +42,7 @@ async fn drawn(room: Room, page: Page) -> Result<()> {
     let by_keys = preview(&page, 1).await?;
     page.photograph("digits-2-drawn").await?;
     for pixels in [&by_mouse, &by_keys] {
-        looks_like_mnist(pixels);
+        looks_like_training(pixels);
     }
 
     let shown = steps::analyse(&page, MODEL, 2).await?;
@@ -120,21 +120,27 @@ async fn preview(page: &Page, index: usize) -> Result<Vec<u8>> {
     Ok(pixels)
 }
 
-/// White on black, 20 pixels long, the centre of mass in the middle.
-fn looks_like_mnist(pixels: &[u8]) {
-    let inked = |line: &dyn Fn(usize) -> usize| {
-        let lines = (0..28 * 28).filter(|i| pixels[*i] > 0).map(line);
-        let lines: Vec<usize> = lines.collect();
-        lines.iter().max().unwrap() - lines.iter().min().unwrap() + 1
-    };
-    let longer = inked(&|i| i / 28).max(inked(&|i| i % 28));
-    assert_eq!(longer, 20);
+/// White on black, the centre of mass in the middle, upright, about 20 pixels long.
+fn looks_like_training(pixels: &[u8]) {
     let mass: f64 = pixels.iter().map(|&grey| f64::from(grey)).sum();
-    for line in [|i: usize| i / 28, |i: usize| i % 28] {
-        let moment = |(i, &grey): (usize, &u8)| line(i) as f64 * f64::from(grey);
-        let centre = pixels.iter().enumerate().map(moment).sum::<f64>() / mass;
-        assert!((centre - 14.0).abs() <= 0.5, "{centre}");
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        let terms = pixels.iter().enumerate().map(|(i, &grey)| {
+            let (row, column) = (i / 28, i % 28);
+            of(row as f64, column as f64) * f64::from(grey)
+        });
+        terms.sum::<f64>() / mass
+    };
+    let (row, column) = (mean(&|row, _| row), mean(&|_, column| column));
+    for centre in [row, column] {
+        assert!((centre - 13.5).abs() <= 0.2, "{centre}");
     }
+    let down = mean(&|y, _| (y - row).powi(2));
+    let across = mean(&|_, x| (x - column).powi(2));
+    let slant = mean(&|y, x| (y - row) * (x - column)) / (down * across).sqrt();
+    assert!(slant.abs() < 0.1, "{slant}");
+    let inked = (0..28 * 28).filter(|i| pixels[*i] > 127).map(|i| i / 28);
+    let tall = inked.clone().max().unwrap() - inked.min().unwrap() + 1;
+    assert!((16..=24).contains(&tall), "{tall}");
 }
 
 fn in_order(mut shown: Vec<Shown>) -> Vec<Shown> {
