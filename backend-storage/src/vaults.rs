@@ -1,7 +1,10 @@
 //! Vaults: their records, and what opens them.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::TokenHash;
@@ -11,6 +14,10 @@ use serde::{Deserialize, Serialize, de};
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::store::{Store, blocking, content_key, random_u128, record_key, sync_dir};
+
+/// How often a folder is tried to be removed into which files still come.
+const REMOVE_TRIES_MAX: u32 = 200;
+const REMOVE_PAUSE: Duration = Duration::from_millis(5);
 
 /// One life of a vault, from its opening to its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -182,8 +189,7 @@ impl Vaults {
         );
         // On a disk the store leaves empty folders and half-written files, which it does not list.
         blocking(move || {
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder)?;
+            if remove_folder(&folder)? {
                 folder.parent().map_or(Ok(()), sync_dir)?;
             }
             Ok(())
@@ -203,9 +209,54 @@ impl Vaults {
     }
 }
 
+/// Removes a folder with all in it; whether it was there. Uploads that were under way when the vault
+/// was closed may put files there meanwhile: they find it closed and take them away again, so trying
+/// once more is enough.
+fn remove_folder(folder: &Path) -> io::Result<bool> {
+    let mut tries = 0;
+    loop {
+        match std::fs::remove_dir_all(folder) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(tries > 0),
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && tries < REMOVE_TRIES_MAX =>
+            {
+                tries += 1;
+                std::thread::sleep(REMOVE_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_goes_although_files_still_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("vault");
+        assert!(!remove_folder(&folder).unwrap());
+        std::fs::create_dir_all(folder.join("images")).unwrap();
+        let (late, stop) = (folder.join("images"), std::time::Instant::now());
+        let writer = std::thread::spawn(move || {
+            for file in 0u32.. {
+                if stop.elapsed() > Duration::from_millis(50) {
+                    break;
+                }
+                let _ = std::fs::create_dir_all(&late);
+                let _ = std::fs::write(late.join(file.to_string()), b"late");
+            }
+        });
+        while !writer.is_finished() {
+            remove_folder(&folder).unwrap();
+        }
+        writer.join().unwrap();
+        remove_folder(&folder).unwrap();
+        assert!(!folder.exists());
+    }
 
     #[test]
     fn folders_name_their_vault_and_epoch() {
