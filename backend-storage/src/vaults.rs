@@ -219,8 +219,7 @@ fn remove_folder(folder: &Path) -> io::Result<bool> {
             Ok(()) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(tries > 0),
             Err(error)
-                if error.kind() == io::ErrorKind::DirectoryNotEmpty
-                    && tries < REMOVE_TRIES_MAX =>
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < REMOVE_TRIES_MAX =>
             {
                 tries += 1;
                 std::thread::sleep(REMOVE_PAUSE);
