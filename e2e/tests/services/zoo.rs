@@ -93,13 +93,11 @@ pub fn twin(folder: &Path, pixels: &Pixels) -> Answer {
 #[track_caller]
 pub fn assert_same(model: &Model, found: &Answer, expected: &Answer) {
     assert_eq!(found.classes, expected.classes);
+    let noise = deviations(model);
     let allowed: Vec<f64> = match model.lookups().last() {
         // Missed with a chance of 2^-40.
         Some(layer) => layer.outputs().iter().map(|o| o.tolerance()).collect(),
-        None => {
-            let scores = model.layer().scores().iter();
-            scores.map(|score| 8.0 * score.noise_deviation()).collect()
-        }
+        None => noise.iter().map(|deviation| 8.0 * deviation).collect(),
     };
     let pairs = found.scores.iter().zip(&expected.scores);
     for (allowed, (found, expected)) in allowed.iter().copied().zip(pairs) {
@@ -108,16 +106,40 @@ pub fn assert_same(model: &Model, found: &Answer, expected: &Answer) {
             "{found} for {expected}, allowed {allowed}"
         );
     }
-    // Two classes as good as equal may change places; others may not.
-    let mut sorted = expected.probabilities.clone();
-    sorted.sort_by(f64::total_cmp);
-    let lead = sorted[sorted.len() - 1] - sorted[sorted.len() - 2];
-    let near_tie = if model.lookups().is_empty() {
-        1e-3
-    } else {
-        0.3
-    };
-    if lead > near_tie {
-        assert_eq!(found.label, expected.label);
+    if found.label != expected.label {
+        // Two classes as good as equal may change places; others may not.
+        let (lead, deviation) = lead(expected, found.class, &noise);
+        assert!(
+            lead <= 6.0 * deviation,
+            "{} for {}, which led by {lead}, {deviation} being one deviation of noise",
+            found.label,
+            expected.label
+        );
+    }
+}
+
+/// The standard deviation of each score's noise.
+fn deviations(model: &Model) -> Vec<f64> {
+    match model.lookups().last() {
+        Some(layer) => layer
+            .outputs()
+            .iter()
+            .map(|o| o.noise_deviation())
+            .collect(),
+        None => {
+            let scores = model.layer().scores().iter();
+            scores.map(|score| score.noise_deviation()).collect()
+        }
+    }
+}
+
+/// By how much the label leads another class, and the standard deviation of that lead.
+fn lead(answer: &Answer, other: usize, noise: &[f64]) -> (f64, f64) {
+    match (&answer.scores[..], noise) {
+        ([score], [noise]) => (score.abs(), *noise),
+        (scores, noise) => (
+            scores[answer.class] - scores[other],
+            noise[answer.class].hypot(noise[other]),
+        ),
     }
 }
