@@ -53,15 +53,27 @@ impl Objects {
             .transpose()
     }
 
+    /// The same, with nothing there where it is damaged: whoever has it whole may put it again.
+    pub(crate) async fn find_whole(&self, place: Place) -> Result<Option<Stored>, Error> {
+        match self.find(place).await {
+            Err(Error::Damaged { .. }) => Ok(None),
+            found => found,
+        }
+    }
+
     /// Refuses early what would not fit in the end.
     pub(crate) async fn check_room(&self, place: Place, bytes: u64) -> Result<(), Error> {
         let account = self.ledger.account(&self.store, place.vault).await?;
         self.room(&account, place, bytes).await.map(drop)
     }
 
-    /// Whether the object will be a new entry, if there is room for it.
+    /// Whether the object will be a new entry, if there is room for it. A damaged one that is in its
+    /// place goes first.
     async fn room(&self, account: &Account, place: Place, bytes: u64) -> Result<bool, Error> {
-        let is_entry = self.store.size(&place.note()).await?.is_none();
+        let damaged = self.store.size(&place.object()).await?;
+        let has_note = self.store.size(&place.note()).await?.is_some();
+        let is_entry = damaged.is_none() && !has_note;
+        let bytes = bytes.saturating_sub(damaged.unwrap_or(0));
         account
             .usage()
             .check(&self.limits, u64::from(is_entry), bytes)?;
@@ -105,8 +117,11 @@ impl Objects {
         staged: &Path,
     ) -> Result<(Stored, bool), Error> {
         let mut account = self.ledger.account(&self.store, place.vault).await?;
-        if let Some(found) = self.find(place).await? {
-            return same_or_conflict(found, header);
+        match self.find(place).await {
+            Ok(None) => {}
+            Ok(Some(found)) => return same_or_conflict(found, header),
+            Err(Error::Damaged { .. }) => self.clear(place, &mut account).await?,
+            Err(error) => return Err(error),
         }
         let bytes = header.payload_bytes.saturating_add(HEADER_BYTES as u64);
         let is_entry = self.room(&account, place, bytes).await?;
@@ -121,6 +136,20 @@ impl Objects {
             usage.bytes += bytes;
         });
         Ok((found, true))
+    }
+
+    /// Makes room for an object where a damaged one is; its note stays.
+    async fn clear(&self, place: Place, account: &mut Account) -> Result<(), Error> {
+        let bytes = self.store.size(&place.object()).await?.unwrap_or(0);
+        let has_note = self.store.size(&place.note()).await?.is_some();
+        self.store.delete_durably(&place.object()).await?;
+        account.change(|usage| {
+            usage.objects = usage.objects.saturating_sub(1);
+            usage.bytes = usage.bytes.saturating_sub(bytes);
+            usage.entries = usage.entries.saturating_sub(u64::from(!has_note));
+        });
+        tracing::warn!(key = %place.object(), "a damaged object makes room for a whole one");
+        Ok(())
     }
 
     /// Opens an object for reading.

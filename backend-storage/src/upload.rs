@@ -180,7 +180,7 @@ pub(crate) async fn receive(
         .into());
     }
     let mut payload = Payload::new(&header, start);
-    if let Some(found) = objects.find(place).await? {
+    if let Some(found) = objects.find_whole(place).await? {
         let same = same_or_conflict(found, &header)?;
         while payload.next(incoming).await?.is_some() {}
         payload.finish()?;

@@ -111,6 +111,8 @@ fn not_fetched(index: u16, trouble: Trouble) -> Failure {
             Failure::OfGrant(Trouble::Refused(problem))
         }
         ProblemType::TooLarge => refused(damaged(index, "is longer than it can be")),
+        // It was asked for several times, and storage was there.
+        ProblemType::Internal => refused(damaged(index, "cannot be read by storage")),
         _ => Failure::OfKey(Trouble::Refused(problem)),
     }
 }

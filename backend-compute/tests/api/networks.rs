@@ -142,6 +142,10 @@ async fn unfit_keys(
     bytes[100_000] ^= 1;
     fs::write(&file, bytes).unwrap();
 
+    let torn = owner.put_part(PARAMETERS, owner.key, &part(4)).await;
+    let file = file_of(world.storage.data_dir.clone(), torn).unwrap();
+    fs::write(&file, &fs::read(&file).unwrap()[..100_000]).unwrap();
+
     let (own, stranger) = (owner.key, KeyId(random()));
     let foreign = owner.put_part(PARAMETERS, stranger, &part(2)).await;
     let other = owner.put_part(ParameterSetId(9), own, &part(2)).await;
@@ -158,6 +162,7 @@ async fn unfit_keys(
         (late, ProblemType::GrantExpired),
         (forged, ProblemType::GrantInvalid),
         (with(3, flipped).await, ProblemType::EvaluationKeyDamaged),
+        (with(4, torn).await, ProblemType::EvaluationKeyDamaged),
         (with(2, foreign).await, ProblemType::EvaluationKeyForeign),
         (with(2, other).await, ProblemType::EvaluationKeyForeign),
         (with(2, cut).await, ProblemType::EvaluationKeyDamaged),

@@ -267,10 +267,7 @@ async fn a_damaged_object_hides_no_other() {
         owner.put_image(b"good").await,
         owner.put_image(b"bad").await,
     );
-    let name = bad.to_string();
-    let files = crate::support::files(&app.dir);
-    let file = files.iter().find(|file| file.ends_with(&name)).unwrap();
-    std::fs::write(file, b"DARK").unwrap();
+    damage(&app, bad, b"DARK");
     let listed = owner.all(ObjectKind::Image).await;
     assert_eq!(listed.keys().collect::<Vec<_>>(), [&good]);
     refused(
@@ -282,4 +279,48 @@ async fn a_damaged_object_hides_no_other() {
         owner.delete(ObjectKind::Image, bad).await.status(),
         StatusCode::NO_CONTENT
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_object_can_be_put_again() {
+    // Full with these two: what is put again takes the room of what was damaged.
+    let app = App::start_with(|config| config.limits.objects = 2).await;
+    let owner = app.owner().await;
+    let (kind, whole) = (ObjectKind::Image, image(b"whole"));
+    let ids = [
+        owner.put_image(b"whole").await,
+        owner.put_image(b"whole").await,
+    ];
+    let noted = owner.put_note(kind, ids[0], b"note".to_vec()).await;
+    assert_eq!(noted.status(), StatusCode::NO_CONTENT);
+    for (id, length) in [(ids[0], 20), (ids[1], whole.len() - 1), (ids[0], 70)] {
+        damage(&app, id, &whole[..length]);
+        // A broken upload leaves things as they are.
+        let mut broken = whole.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        let answer = owner.put(kind, id, broken).await;
+        refused(answer, ProblemType::DigestMismatch).await;
+        refused(owner.get(kind, id).await, ProblemType::Internal).await;
+
+        let answer = owner.put(kind, id, whole.clone()).await;
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        assert_eq!(owner.read(kind, id).await, whole);
+        let listed = owner.all(kind).await;
+        assert_eq!(listed[&id].note.is_some(), id == ids[0]);
+        let answer = owner.put(kind, id, image(b"other")).await;
+        refused(answer, ProblemType::ObjectExists).await;
+        let answer = owner.put(kind, new_id(), whole.clone()).await;
+        refused(answer, ProblemType::VaultFull).await;
+    }
+    assert_eq!(owner.delete(kind, ids[0]).await.status(), 204);
+    owner.put_image(b"the next").await;
+    assert_eq!(owner.info().await.objects, 2);
+}
+
+/// Puts this in the place of an image's file.
+fn damage(app: &App, id: ObjectId, content: &[u8]) {
+    let name = format!("{}/{id}", ObjectKind::Image.segment());
+    let files = crate::support::files(&app.dir);
+    let file = files.iter().find(|file| file.ends_with(&name)).unwrap();
+    std::fs::write(file, content).unwrap();
 }
