@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use analysis::{Analysis, AnalysisEvent, Source, Stage, StageTimes, Summary, ToAnalyse};
 pub use history::{Answer, Entry, EntryState, Opened, Seen};
 pub use key::{Keeping, KeyInfo, KeyStep, Status};
-pub use large_key::{LargeKey, LargeKeyProgress, LargeKeyState, LargeKeyTimes};
+pub use large_key::{Cause, LargeKey, LargeKeyProgress, LargeKeyState, LargeKeyTimes};
 pub use picture::{Grey, Prepared};
 pub use trouble::{Trouble, TroubleKind};
 

@@ -17,9 +17,9 @@ use crate::digits::MODEL;
 use crate::secrecy;
 use crate::steps::{self, Room};
 
-const KEYS: ObjectKind = ObjectKind::EvaluationKey;
+pub const KEYS: ObjectKind = ObjectKind::EvaluationKey;
 
-fn all_parts() -> usize {
+pub fn all_parts() -> usize {
     usize::from(evaluation_key::parts(NETWORK.id).unwrap())
 }
 
@@ -31,7 +31,7 @@ async fn owner(room: &Room, page: &Page) -> Result<Owner> {
 }
 
 /// The parts in storage, with the digest of each.
-async fn stored(owner: &Owner) -> Result<BTreeMap<ObjectId, String>> {
+pub async fn stored(owner: &Owner) -> Result<BTreeMap<ObjectId, String>> {
     let listed = owner
         .storage
         .list(owner.vault, KEYS, &owner.vault_token)
@@ -42,7 +42,8 @@ async fn stored(owner: &Owner) -> Result<BTreeMap<ObjectId, String>> {
         .collect())
 }
 
-async fn ready(page: &Page) -> Result<usize> {
+/// Waits until all of it is in storage; how many parts were made for that.
+pub async fn ready(page: &Page) -> Result<usize> {
     let shown = page.wait_for("#large-key[data-state=ready]").await?;
     let made = shown.attr("data-parts-made").await?;
     Ok(made.map_or(Ok(0), |made| made.parse())?)
@@ -69,7 +70,8 @@ async fn some_stored(owner: &Owner) -> Result<()> {
     bail!("no part arrives in storage")
 }
 
-async fn with_a_key(room: &Room, device: &str) -> Result<(Page, Owner)> {
+/// A page with a key, before its large key, and the key's owner.
+pub async fn with_a_key(room: &Room, device: &str) -> Result<(Page, Owner)> {
     let page = room.visit(device).await?;
     steps::make_key(&page).await?;
     let owner = owner(room, &page).await?;

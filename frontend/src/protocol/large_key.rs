@@ -35,9 +35,20 @@ pub enum LargeKeyState {
     Ready(Option<LargeKeyTimes>),
 }
 
+/// Why the large key is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// Not all of it is in storage.
+    Missing,
+    /// Compute has found it damaged in storage, so all of it is made again.
+    Damaged,
+}
+
 /// How far the large key is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LargeKeyProgress {
+    /// Why it is made.
+    pub cause: Cause,
     /// Parts that are made, those of an earlier try included.
     pub made: u16,
     /// Parts that are in storage.
@@ -53,6 +64,8 @@ pub struct LargeKeyProgress {
 /// What making and sending the large key took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LargeKeyTimes {
+    /// Why it was made.
+    pub cause: Cause,
     /// From the start until the last part was made, in ms.
     pub made_ms: f64,
     /// From the start until the last part was in storage, in ms.

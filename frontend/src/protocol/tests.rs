@@ -136,6 +136,7 @@ fn notices_arrive_as_they_were_sent() {
         parts: 25,
         bytes: 11_000_000,
         state: LargeKeyState::Making(LargeKeyProgress {
+            cause: Cause::Damaged,
             made: 3,
             stored: 2,
             stored_bytes: 1_000_000,

@@ -52,7 +52,8 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use crate::protocol::{
-    Event, FromWorker, KeyStep, Notice, Reply, Request, Secret, Status, Ticket, ToWorker, Trouble,
+    Cause, Event, FromWorker, KeyStep, Notice, Reply, Request, Secret, Status, Ticket, ToWorker,
+    Trouble,
 };
 use context::Context;
 use stop::Stop;
@@ -176,7 +177,8 @@ impl Task {
             Request::MakeLargeKey { parameters } => {
                 context.making(&self.stop);
                 let services = context.owned(self.stop)?;
-                let key = large_key::ensure(context, &services, parameters).await?;
+                let cause = Cause::Missing;
+                let key = large_key::ensure(context, &services, parameters, cause).await?;
                 Ok(Reply::LargeKey(key))
             }
             Request::Catalogue => context.catalogue(self.stop).await.map(Reply::Catalogue),

@@ -10,7 +10,7 @@ use super::http::Failure;
 use super::run::Run;
 use super::scope::{self, clock_ms};
 use super::{large_key, trouble};
-use crate::protocol::{LargeKeyState, Stage, Trouble};
+use crate::protocol::{Cause, LargeKeyState, Stage, Trouble};
 
 /// How long compute may need for a job.
 const GRANT_MS: u64 = 24 * 60 * 60 * 1000;
@@ -22,7 +22,7 @@ impl Run {
     /// Something that concerns all pictures, or it was stopped.
     pub(super) async fn work(&self) -> Result<(), Trouble> {
         if !self.is_submitted() {
-            self.make_large_key().await?;
+            self.make_large_key(Cause::Missing).await?;
             self.send_all().await?;
         }
         loop {
@@ -63,18 +63,19 @@ impl Run {
 
     // ---- the large key ----
 
-    /// Makes and sends the large key if the model needs one that is not there.
-    async fn make_large_key(&self) -> Result<(), Trouble> {
+    /// Makes and sends the large key if the model needs one that is not there, or not whole.
+    async fn make_large_key(&self, cause: Cause) -> Result<(), Trouble> {
         let Some(parameters) = self.job.borrow().large_key else {
             return Ok(());
         };
-        if large_key::is_stored(&self.services, parameters).await? {
+        let missing = cause == Cause::Missing;
+        if missing && large_key::is_stored(&self.services, parameters).await? {
             return Ok(());
         }
         for place in self.open_places() {
             self.enter(place, Stage::LargeKey, None);
         }
-        let key = large_key::ensure(&self.context, &self.services, parameters).await?;
+        let key = large_key::ensure(&self.context, &self.services, parameters, cause).await?;
         if let LargeKeyState::Ready(Some(times)) = key.state {
             for place in self.open_places() {
                 self.set_time(place, Stage::LargeKey, times.stored_ms);
@@ -93,11 +94,11 @@ impl Run {
 
     /// Sees to it that the large key is there again, and gets ready for another submission.
     async fn mend(&self, kind: ProblemType) -> Result<(), Trouble> {
-        if kind == ProblemType::EvaluationKeyDamaged {
-            // Which part it is cannot be told from here.
-            large_key::delete(&self.services).await?;
-        }
-        self.make_large_key().await?;
+        let cause = match kind {
+            ProblemType::EvaluationKeyDamaged => Cause::Damaged,
+            _ => Cause::Missing,
+        };
+        self.make_large_key(cause).await?;
         {
             let mut job = self.job.borrow_mut();
             job.again = Some(scope::new_id()?);

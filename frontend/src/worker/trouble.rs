@@ -234,10 +234,13 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             "Add the original picture again for this model.",
         ),
         P::ForeignKey => foreign_object(),
-        P::EvaluationKeyNeeded
-        | P::EvaluationKeyMissing
-        | P::EvaluationKeyDamaged
-        | P::EvaluationKeyForeign => trouble(
+        P::EvaluationKeyDamaged => trouble(
+            K::Damaged,
+            "Your large key is damaged on the server.",
+            STILL_STORED,
+            "Run the analysis again: the page makes the large key anew. If that does not help, tell whoever runs this server.",
+        ),
+        P::EvaluationKeyNeeded | P::EvaluationKeyMissing | P::EvaluationKeyForeign => trouble(
             K::Damaged,
             "The server did not find a large key that it can use.",
             STILL_STORED,

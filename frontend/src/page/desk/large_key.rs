@@ -8,6 +8,7 @@ use leptos::task::spawn_local;
 use super::Desk;
 use crate::bridge::{self, Canceller};
 use crate::page::format;
+use crate::page::parts::large_key::reason;
 use crate::protocol::large_key::{makers, making_ms};
 use crate::protocol::{LargeKey, LargeKeyProgress, LargeKeyState, Trouble, TroubleKind};
 
@@ -131,7 +132,9 @@ impl Desk {
         self.large_key.state.set(Some(key));
         let was_made = before.is_some_and(|old| matches!(old.state, LargeKeyState::Making(_)));
         match key.state {
-            LargeKeyState::Making(_) if !was_made => self.say("Making your large key."),
+            LargeKeyState::Making(progress) if !was_made => {
+                self.say(reason(progress.cause).unwrap_or("Making your large key."));
+            }
             LargeKeyState::Making(progress) => self.announcer.progress(|| spoken(&key, &progress)),
             LargeKeyState::Ready(Some(_)) => self.say("Your large key is on the server."),
             LargeKeyState::Ready(None)

@@ -5,7 +5,17 @@ use leptos::prelude::*;
 use super::ring::Ring;
 use crate::page::desk::desk;
 use crate::page::format;
-use crate::protocol::LargeKeyProgress;
+use crate::protocol::{Cause, LargeKeyProgress};
+
+/// Why it is made once more, where that needs saying.
+pub fn reason(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::Missing => None,
+        Cause::Damaged => Some(
+            "The server found your large key damaged. It is made again here, from your key; nothing is lost.",
+        ),
+    }
+}
 
 /// How far the large key is, while it is being made.
 #[component]
@@ -60,6 +70,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn the_ring_is_full_when_all_is_sent_and_not_before() {
         let progress = |made, stored| LargeKeyProgress {
+            cause: Cause::Missing,
             made,
             stored,
             stored_bytes: 0,

@@ -28,7 +28,7 @@ use super::http::Body;
 use super::scope::{self, Lock, clock_ms};
 use super::services::Owned;
 use crate::protocol::large_key::makers;
-use crate::protocol::{LargeKey, LargeKeyState, LargeKeyTimes, Notice, Trouble};
+use crate::protocol::{Cause, LargeKey, LargeKeyState, LargeKeyTimes, Notice, Trouble};
 use crew::{Crew, Made, Order};
 use plan::{Plan, Stored, Tally};
 
@@ -56,7 +56,7 @@ pub async fn is_stored(services: &Owned, parameters: ParameterSetId) -> Result<b
 }
 
 /// Sees to it that all of the large key is in storage, and tells the page how far it is. Only one
-/// tab makes it at a time.
+/// tab makes it at a time. What is damaged goes first, and is made from the start.
 ///
 /// # Errors
 /// The parameter set is not known here, storage refuses, a worker fails, or it was stopped; what was
@@ -65,13 +65,18 @@ pub async fn ensure(
     context: &Rc<Context>,
     services: &Owned,
     parameters: ParameterSetId,
+    cause: Cause,
 ) -> Result<LargeKey, Trouble> {
     let plan = Plan::new(services.held.id(), parameters)?;
     let made = async {
         let _lock = services.stop.unless(lock(context, &plan)).await?;
+        if cause == Cause::Damaged {
+            // Which part it is cannot be told from here.
+            delete(services).await?;
+        }
         // Another tab may just have made it, or a part of it.
         let stored = stored(services, &plan).await?;
-        make(context, services, &plan, stored).await
+        make(context, services, &plan, stored, cause).await
     };
     let made = made.await;
     context.tell(&News::LargeKey(parameters));
@@ -159,6 +164,7 @@ async fn make(
     services: &Owned,
     plan: &Plan,
     stored: Stored,
+    cause: Cause,
 ) -> Result<Option<LargeKeyTimes>, Trouble> {
     if stored.missing.is_empty() {
         return Ok(None);
@@ -168,7 +174,7 @@ async fn make(
             .delete_object(ObjectKind::EvaluationKey, *wrong)
             .await?;
     }
-    let making = Making::new(context, services, plan, &stored);
+    let making = Making::new(context, services, plan, &stored, cause);
     services
         .stop
         .unless(making.go(stored.missing))
@@ -192,14 +198,20 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(context: &'a Context, services: &'a Owned, plan: &'a Plan, stored: &Stored) -> Self {
+    fn new(
+        context: &'a Context,
+        services: &'a Owned,
+        plan: &'a Plan,
+        stored: &Stored,
+        cause: Cause,
+    ) -> Self {
         let makers = makers(stored.due(), scope::cores());
         Self {
             context,
             services,
             plan,
             began_at: clock_ms(),
-            tally: Tally::new(plan, stored, makers),
+            tally: Tally::new(plan, stored, makers, cause),
         }
     }
 
@@ -246,6 +258,7 @@ impl<'a> Making<'a> {
             self.show();
         }
         Ok(LargeKeyTimes {
+            cause: self.tally.cause,
             made_ms,
             stored_ms: self.elapsed_ms(),
             parts: self.tally.due,

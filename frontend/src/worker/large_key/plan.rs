@@ -8,7 +8,7 @@ use darkroom_api::storage::ObjectInfo;
 use darkroom_fhe::wire::evaluation_key;
 
 use crate::protocol::large_key::making_ms;
-use crate::protocol::{LargeKey, LargeKeyProgress, LargeKeyState, Trouble};
+use crate::protocol::{Cause, LargeKey, LargeKeyProgress, LargeKeyState, Trouble};
 use crate::worker::trouble;
 
 /// The parts of one key's large key, as they are stored.
@@ -135,6 +135,7 @@ impl Plan {
 /// How far making and sending are.
 #[derive(Debug, Clone, Copy)]
 pub struct Tally {
+    pub(super) cause: Cause,
     /// Parts to make in this try.
     pub(super) due: u16,
     /// Parts that were there before.
@@ -152,8 +153,9 @@ pub struct Tally {
 
 impl Tally {
     /// The beginning of a try.
-    pub fn new(plan: &Plan, stored: &Stored, makers: u16) -> Self {
+    pub fn new(plan: &Plan, stored: &Stored, makers: u16, cause: Cause) -> Self {
         Self {
+            cause,
             due: stored.due(),
             before: plan.count() - stored.due(),
             stored_bytes: plan.bytes() - stored.missing_bytes,
@@ -168,6 +170,7 @@ impl Tally {
     /// How far it is, so many ms after the start.
     pub fn progress(&self, now_ms: f64) -> LargeKeyProgress {
         LargeKeyProgress {
+            cause: self.cause,
             made: self.before + self.made,
             stored: self.before + self.sent,
             stored_bytes: self.stored_bytes,
@@ -265,7 +268,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_is_left_is_the_longer_of_making_and_sending() {
         let plan = plan();
-        let mut tally = Tally::new(&plan, &plan.compare(&[]), 2);
+        let mut tally = Tally::new(&plan, &plan.compare(&[]), 2, Cause::Missing);
         let due = tally.due;
         assert!(tally.progress(0.0).left_ms > 1000.0);
         assert!(tally.progress(1e9).left_ms.abs() < 1e-9);

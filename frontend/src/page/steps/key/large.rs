@@ -5,9 +5,9 @@ use leptos::prelude::*;
 use crate::page::desk::{Desk, desk, making_time};
 use crate::page::format;
 use crate::page::parts::glyph::Glyph;
-use crate::page::parts::large_key::LargeKeyRing;
+use crate::page::parts::large_key::{LargeKeyRing, reason};
 use crate::page::parts::problem::Problem;
-use crate::protocol::{LargeKey, LargeKeyState};
+use crate::protocol::{Cause, LargeKey, LargeKeyState};
 
 /// What is drawn anew when it changes: not every part that is made is another face.
 #[derive(Clone, PartialEq)]
@@ -141,6 +141,10 @@ fn Making() -> impl IntoView {
     let desk = desk();
     let own = Memo::new(move |_| desk.large_key.making.with(Option::is_some));
     let beside_results = Memo::new(move |_| desk.running.with(Option::is_some));
+    let why = move || {
+        let progress = desk.large_key_progress();
+        progress.and_then(|(_, progress)| reason(progress.cause))
+    };
     let stop = move |_| {
         if let Some(making) = desk.large_key.making.get_untracked() {
             making.cancel();
@@ -152,6 +156,7 @@ fn Making() -> impl IntoView {
             fallback=|| view! { <p class="quiet">"It is being made for your analysis."</p> }
         >
             <LargeKeyRing />
+            <p class="small">{why}</p>
         </Show>
         <Show when=move || own.get()>
             <div class="actions">
@@ -165,21 +170,26 @@ fn Making() -> impl IntoView {
 
 #[component]
 fn Ready(key: LargeKey) -> impl IntoView {
-    let took = match key.state {
-        LargeKeyState::Ready(Some(times)) => Some(format!(
+    let times = match key.state {
+        LargeKeyState::Ready(times) => times,
+        _ => None,
+    };
+    let took = times.map(|times| {
+        format!(
             "Made in {}, sent after {}.",
             format::duration(times.made_ms),
             format::duration(times.stored_ms),
-        )),
-        _ => None,
-    };
+        )
+    });
+    let damaged = times.is_some_and(|times| times.cause == Cause::Damaged);
+    let instead = damaged.then_some(" It takes the place of one that was damaged on the server.");
     view! {
         <p class="small checked">
             <Glyph name="check" />
             {format!("On the server, {}", format::bytes(key.bytes))}
         </p>
         <p class="small quiet">
-            "It lets the server compute networks on your pictures, and opens nothing. " {took}
+            "It lets the server compute networks on your pictures, and opens nothing. " {took} {instead}
         </p>
     }
 }

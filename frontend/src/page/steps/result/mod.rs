@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use crate::page::desk::{Desk, Run, RunState, desk, element_id};
 use crate::page::parts::canvas::{Pixels, Rgba};
-use crate::page::parts::large_key::LargeKeyRing;
+use crate::page::parts::large_key::{LargeKeyRing, reason};
 use crate::page::parts::problem::Problem;
 use crate::page::{Here, Station};
 use crate::protocol::{EntryState, Grey, Opened};
@@ -25,8 +25,14 @@ pub fn ResultStation() -> impl IntoView {
     let empty =
         Memo::new(move |_| desk.runs.with(Vec::is_empty) && desk.run_trouble.with(Option::is_none));
     let first = Memo::new(move |_| {
-        desk.running.with(Option::is_some) && desk.large_key_progress().is_some()
+        let running = desk.running.with(Option::is_some);
+        let progress = desk.large_key_progress().filter(|_| running);
+        progress.map(|(_, progress)| progress.cause)
     });
+    let why = move || {
+        let again = first.get().and_then(reason);
+        again.unwrap_or("First your large key, this once.")
+    };
     let trouble = move || {
         desk.run_trouble.get().map(|trouble| {
             view! {
@@ -41,10 +47,10 @@ pub fn ResultStation() -> impl IntoView {
     view! {
         <Station place=Here::Result id="result" number="4" title="Result" class="result-station">
             {trouble}
-            <Show when=move || first.get()>
+            <Show when=move || first.get().is_some()>
                 <div class="note" data-test="large-key-first">
                     <p>
-                        <strong>"First your large key, this once."</strong>
+                        <strong>{why}</strong>
                     </p>
                     <LargeKeyRing />
                 </div>
