@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod evaluation_key;
+pub mod networks;
 pub mod owner;
 pub mod process;
 pub mod proxy;

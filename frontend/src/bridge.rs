@@ -110,19 +110,19 @@ pub fn prepare(blob: web_sys::Blob, frame: InputCard, inverted: bool) -> Task<Pr
     })
 }
 
-/// Runs a model on pictures. Entries also arrive as [`Notice::Entry`], from the first moment on.
+/// Runs a model on pictures. `on_event` gets the number of a picture and what happens to it. Entries also arrive as [`Notice::Entry`], from the first moment on.
 /// Cancelled, it deletes again what was stored for pictures without a result.
 pub fn analyse(
     analysis: Analysis,
-    mut on_event: impl FnMut(AnalysisEvent) + 'static,
+    mut on_event: impl FnMut(u32, AnalysisEvent) + 'static,
 ) -> Task<Summary> {
     let pick = |reply| match reply {
         Reply::Summary(summary) => Some(summary),
         _ => None,
     };
     ask_with(Request::Analyse(analysis), pick, move |event| {
-        if let Event::Analysis(event) = event {
-            on_event(event);
+        if let Event::Analysis(picture, event) = event {
+            on_event(picture, event);
         }
     })
 }

@@ -176,8 +176,8 @@ pub enum Reply {
 pub enum Event {
     /// Of [`Request::CreateKey`].
     Key(KeyStep),
-    /// Of [`Request::Analyse`].
-    Analysis(AnalysisEvent),
+    /// Of [`Request::Analyse`]: the page's number of a picture, and what happens to it.
+    Analysis(u32, AnalysisEvent),
     /// Of [`Request::History`]: the entries that this browser knows, before storage has answered.
     History(Vec<Entry>),
 }
@@ -191,6 +191,8 @@ pub enum Notice {
     LargeKey(LargeKey),
     /// An entry is new or has changed: put it in the place of the one with the same id.
     Entry(Box<Entry>),
+    /// What happens to an entry that goes on from an earlier visit.
+    Resumed(ObjectId, AnalysisEvent),
     /// An entry is gone.
     EntryRemoved(ObjectId),
     /// All entries are gone.

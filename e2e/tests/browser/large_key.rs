@@ -24,7 +24,7 @@ pub fn all_parts() -> usize {
 }
 
 /// The owner of the key on this page, without a browser.
-async fn owner(room: &Room, page: &Page) -> Result<Owner> {
+pub async fn owner(room: &Room, page: &Page) -> Result<Owner> {
     let words = steps::back_up(page).await?;
     let key = ClientKey::from_master(secrecy::master_of(&words)?);
     Owner::with_key(&room.darkroom, key).await

@@ -6,6 +6,7 @@ mod digits;
 mod journey;
 mod large_key;
 mod pictures;
+mod resumed;
 mod secrecy;
 mod steps;
 mod trouble;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use e2e::browser::{Browser, Page};
 use e2e::proxy::Recorder;
-use e2e::services::Darkroom;
+use e2e::services::{Darkroom, Plan};
 use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use serde_json::{Value, json};
 
@@ -19,7 +19,11 @@ pub struct Room {
 
 impl Room {
     pub async fn open() -> Result<Self> {
-        let darkroom = Darkroom::start().await?;
+        Self::open_as(Plan::default()).await
+    }
+
+    pub async fn open_as(plan: Plan<'_>) -> Result<Self> {
+        let darkroom = Darkroom::start_as(plan).await?;
         let recorder = Recorder::start(darkroom.gateway.address()).await?;
         let browser = Browser::start().await?;
         Ok(Self {

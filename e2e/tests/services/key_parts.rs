@@ -7,6 +7,7 @@ use darkroom_api::header::{self, HEADER_BYTES, ObjectKind, ParameterSetId};
 use darkroom_api::ids::ObjectId;
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::wire::evaluation_key::{part_id, part_payload_bytes, parts};
+use e2e::networks::npy;
 use e2e::owner::{Owner, pattern};
 use e2e::services::{Darkroom, Plan};
 use serde_json::Value;
@@ -124,8 +125,8 @@ fn write_network(folder: &Path) {
     let left = [[4.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
     let upper = [[-1.0, 4.0, 0.0], [0.0, 0.0, 1.0]];
     let coefficients = [left, upper].concat().concat();
-    std::fs::write(folder.join("w.npy"), zoo::npy("(64, 2)", &weights)).unwrap();
-    std::fs::write(folder.join("c.npy"), zoo::npy("(2, 2, 3)", &coefficients)).unwrap();
+    std::fs::write(folder.join("w.npy"), npy("(64, 2)", &weights)).unwrap();
+    std::fs::write(folder.join("c.npy"), npy("(2, 2, 3)", &coefficients)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

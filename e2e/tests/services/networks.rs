@@ -1,6 +1,5 @@
 //! Networks through the real services, with real evaluation keys.
 
-use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use darkroom_fhe::eval::EvaluationKey;
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::params::NETWORK;
 use e2e::evaluation_key::{key_ids, make_key};
+use e2e::networks::write_network;
 use e2e::owner::{Owner, load_model, pattern};
 use e2e::services::{Darkroom, Plan};
 
@@ -43,8 +43,8 @@ struct Setting {
 impl Setting {
     async fn new(compute: &[(&str, &str)]) -> Self {
         let models = zoo::small();
-        write_network(&models.path().join(MODEL), 4);
-        write_network(&models.path().join(LARGE), 600);
+        write_network(&models.path().join(MODEL), 4).unwrap();
+        write_network(&models.path().join(LARGE), 600).unwrap();
         let plan = Plan {
             models: Some(models.path()),
             compute,
@@ -92,34 +92,6 @@ async fn upload(owner: &mut Owner, seeds: &[u32]) -> Vec<ObjectId> {
         images.push(owner.upload(&picture).await.unwrap());
     }
     images
-}
-
-/// A network of 8 x 8 pixels and three classes: every unit looks at a stripe.
-fn write_network(folder: &Path, units: usize) {
-    let form = "title = \"Three things\"\npurpose = \"Tells three things apart.\"\n\
-        classes = [\"one\", \"two\", \"three\"]\n\
-        [input]\nwidth = 8\nheight = 8\nscale = 255\n\
-        [[layers]]\nkind = \"linear\"\nweights = \"w.npy\"\nbias = \"b.npy\"\n\
-        [[layers]]\nkind = \"lookup\"\ncoefficients = \"c.npy\"\n";
-    std::fs::create_dir(folder).unwrap();
-    std::fs::write(folder.join("model.toml"), form).unwrap();
-    let stripe = |unit: usize, pixel: usize| (pixel * (unit % 5 + 1) / 8 + unit).is_multiple_of(4);
-    let weights: Vec<f64> = (0..units * 64)
-        .map(|at| if stripe(at / 64, at % 64) { 0.1 } else { -0.02 })
-        .collect();
-    let biases: Vec<f64> = (0..units)
-        .map(|unit| 0.1 * (unit % 3) as f64 - 0.1)
-        .collect();
-    let size = 4.0 / (units as f64).sqrt();
-    let coefficients: Vec<f64> = (0..units * 2 * 3)
-        .map(|at| size * (((at * 29) % 17) as f64 / 8.0 - 1.0))
-        .collect();
-    let save = |name: &str, shape: String, values: &[f64]| {
-        std::fs::write(folder.join(name), zoo::npy(&shape, values)).unwrap();
-    };
-    save("w.npy", format!("({units}, 64)"), &weights);
-    save("b.npy", format!("({units},)"), &biases);
-    save("c.npy", format!("({units}, 2, 3)"), &coefficients);
 }
 
 fn key_bytes() -> u64 {

@@ -6,6 +6,7 @@ use darkroom_fhe::Answer;
 use darkroom_fhe::eval::clear;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
+use e2e::networks::npy;
 use e2e::owner::load_model;
 
 /// The shipped models.
@@ -68,21 +69,6 @@ fn write_model(
     std::fs::write(folder.join("model.toml"), form).unwrap();
     let shape = format!("({}, 1)", weights.len());
     std::fs::write(folder.join("w.npy"), npy(&shape, weights)).unwrap();
-}
-
-/// As `numpy.save` writes an array of float64.
-pub fn npy(shape: &str, values: &[f64]) -> Vec<u8> {
-    let mut head = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + head.len() + 1) % 64 != 0 {
-        head.push(' ');
-    }
-    head.push('\n');
-    let length = u16::try_from(head.len()).unwrap();
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend(length.to_le_bytes());
-    file.extend(head.as_bytes());
-    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    file
 }
 
 pub fn twin(folder: &Path, pixels: &Pixels) -> Answer {

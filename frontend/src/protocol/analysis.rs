@@ -17,7 +17,7 @@ pub struct Analysis {
 /// One picture to analyse.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ToAnalyse {
-    /// The page's own number of the picture, repeated in events.
+    /// The page's own number of the picture, which comes with its events.
     pub picture: u32,
     /// What it is called, for people; sealed before it is stored. Cut at 200 characters.
     pub name: String,
@@ -34,13 +34,11 @@ pub enum Source {
     Stored(ObjectId),
 }
 
-/// What happens during an analysis.
+/// What happens to one picture of an analysis.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum AnalysisEvent {
-    /// A picture has entered a stage.
+    /// It has entered a stage.
     Stage {
-        /// The page's number of the picture.
-        picture: u32,
         /// The entry that it has become.
         entry: ObjectId,
         /// The stage it is in now.
@@ -50,26 +48,18 @@ pub enum AnalysisEvent {
         /// The stages behind it, with what they took.
         times: StageTimes,
     },
-    /// Compute has come further with a picture.
+    /// Compute has come further with it.
     Bootstraps {
-        /// The page's number of the picture.
-        picture: u32,
         /// Bootstraps done, of those on the model's card.
         done: u64,
     },
-    /// A picture's result is here.
+    /// Its result is here.
     Done {
-        /// The page's number of the picture.
-        picture: u32,
         /// Its entry, with the answer in [`EntryState::Done`].
         entry: Box<Entry>,
     },
-    /// A picture failed; the others go on.
+    /// It failed; the others go on.
     Failed {
-        /// The page's number of the picture.
-        picture: u32,
-        /// Its entry, if it came so far.
-        entry: Option<Box<Entry>>,
         /// Why, and what to do.
         trouble: Trouble,
     },

@@ -148,6 +148,7 @@ fn notices_arrive_as_they_were_sent() {
         Notice::Status(status),
         Notice::LargeKey(large_key),
         Notice::Entry(Box::new(entry(EntryState::Unread))),
+        Notice::Resumed(ObjectId([9; 16]), AnalysisEvent::Bootstraps { done: 31 }),
         Notice::EntryRemoved(ObjectId([9; 16])),
         Notice::EntriesCleared,
         Notice::Unreachable { retry_ms: 4000 },

@@ -17,7 +17,7 @@ use super::context::Context;
 use super::services::Owned;
 use super::{scope, trouble};
 use crate::protocol::{
-    AnalysisEvent, EntryState, Event, Stage, Summary, Ticket, Trouble, TroubleKind,
+    AnalysisEvent, EntryState, Event, Notice, Stage, Summary, Ticket, Trouble, TroubleKind,
 };
 
 /// One job under way.
@@ -25,7 +25,7 @@ pub struct Run {
     pub(super) context: Rc<Context>,
     pub(super) services: Owned,
     pub(super) book: Book,
-    /// Whom to tell; absent if it goes on from an earlier visit.
+    /// Who asked; absent if it goes on from an earlier visit.
     pub(super) asker: Option<Asker>,
     pub(super) job: RefCell<JobRecord>,
     /// The entries, in the order of the job's items.
@@ -231,12 +231,22 @@ impl Run {
         job.items.iter().enumerate().filter_map(open).collect()
     }
 
-    pub(super) fn tell(&self, event: impl FnOnce(u32) -> AnalysisEvent, place: usize) {
-        if let Some(asker) = &self.asker
-            && let Some(picture) = asker.pictures.get(place)
-        {
-            self.context
-                .event(asker.ticket, Event::Analysis(event(*picture)));
+    /// Tells the page what happens to a picture: whoever asked for it, or, where that was in an
+    /// earlier visit, whoever is there.
+    pub(super) fn tell(&self, place: usize, event: AnalysisEvent) {
+        match &self.asker {
+            Some(asker) => {
+                if let Some(picture) = asker.pictures.get(place) {
+                    let event = Event::Analysis(*picture, event);
+                    self.context.event(asker.ticket, event);
+                }
+            }
+            None => {
+                let entry = self.job.borrow().items.get(place).map(|item| item.entry);
+                if let Some(entry) = entry {
+                    self.context.notify(Notice::Resumed(entry, event));
+                }
+            }
         }
     }
 
@@ -259,14 +269,13 @@ impl Run {
         let (entry, times) = (record.entry.clone(), record.times);
         drop(records);
         self.context.show(&entry);
-        let told = |picture| AnalysisEvent::Stage {
-            picture,
+        let told = AnalysisEvent::Stage {
             entry: entry.id,
             stage,
             bytes,
             times,
         };
-        self.tell(told, place);
+        self.tell(place, told);
     }
 
     /// Ends a picture without a result.
@@ -280,15 +289,7 @@ impl Run {
             self.context.show(&record.entry);
         }
         let _ = self.write_job().await;
-        let entry = Some(Box::new(record.entry));
-        self.tell(
-            |picture| AnalysisEvent::Failed {
-                picture,
-                entry,
-                trouble,
-            },
-            place,
-        );
+        self.tell(place, AnalysisEvent::Failed { trouble });
     }
 
     /// Marks a picture as over, unless it is, or is not wanted any more.

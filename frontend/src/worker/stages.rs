@@ -159,13 +159,17 @@ impl Run {
             let Some(before) = seen.get_mut(place) else {
                 continue;
             };
-            self.note_bootstraps(place, item.bootstraps_done);
             if before.replace(item.state) == Some(item.state) {
+                self.note_bootstraps(place, item.bootstraps_done);
                 continue;
             }
             match item.state {
                 State::Queued => self.enter(place, Stage::Wait, None),
-                State::Running => self.enter(place, Stage::Compute, None),
+                State::Running => {
+                    self.enter(place, Stage::Compute, None);
+                    // A stage begins with none; some are done already where the job is met at work.
+                    self.note_bootstraps(place, item.bootstraps_done);
+                }
                 State::Done => {
                     self.note_times(place, job, item);
                     ready.push_back(place);
@@ -187,7 +191,7 @@ impl Run {
     fn note_bootstraps(&self, place: usize, done: u64) {
         let before = self.bootstraps_done.borrow_mut().insert(place, done);
         if done > 0 && before != Some(done) {
-            self.tell(|picture| AnalysisEvent::Bootstraps { picture, done }, place);
+            self.tell(place, AnalysisEvent::Bootstraps { done });
         }
     }
 
@@ -241,7 +245,7 @@ impl Run {
         }
         let _ = self.write_job().await;
         let entry = Box::new(record.entry);
-        self.tell(|picture| AnalysisEvent::Done { picture, entry }, place);
+        self.tell(place, AnalysisEvent::Done { entry });
         Ok(())
     }
 }

@@ -129,7 +129,19 @@ impl Run {
         };
         self.submitted_at_ms.set(Some(clock_ms()));
         self.job.borrow_mut().job = Some(job.id);
-        Ok(self.write_job().await?)
+        self.write_job().await?;
+        Ok(self.write_times().await?)
+    }
+
+    /// Writes down what the stages so far took, for a visit that goes on from here.
+    async fn write_times(&self) -> Result<(), Trouble> {
+        for place in self.open_places() {
+            let record = self.records.borrow().get(place).cloned();
+            if let Some(record) = record {
+                self.book.put_entry(&record).await?;
+            }
+        }
+        Ok(())
     }
 
     fn items(&self) -> Vec<ItemRef> {

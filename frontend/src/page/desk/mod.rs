@@ -1,6 +1,7 @@
 //! What lies on the desk: everything the page shows and what one can do with it.
 
 mod drawing;
+mod follow;
 mod history;
 mod key;
 mod large_key;
@@ -19,9 +20,10 @@ use crate::page::parts::announce::{Announcer, announcer};
 use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
 
 pub use drawing::{Drawing, reads_digits};
+pub use follow::{doing, share_computed};
 pub use large_key::{LargeKeyDesk, making_time};
 pub use pictures::{Origin, Tile, TileState};
-pub use run::{Run, RunState, Under, doing, element_id};
+pub use run::{Run, RunState, Under, element_id};
 
 /// Something that has to arrive first.
 #[derive(Clone, PartialEq)]
@@ -214,6 +216,7 @@ impl Desk {
             Notice::Status(status) => self.take_status(status),
             Notice::LargeKey(key) => self.take_large_key(key),
             Notice::Entry(entry) => self.take_entry(*entry),
+            Notice::Resumed(id, event) => self.resumed(id, event),
             Notice::EntryRemoved(id) => self.drop_entry(id),
             Notice::EntriesCleared => {
                 self.drop_entries();

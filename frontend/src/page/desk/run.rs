@@ -9,8 +9,7 @@ use super::{Desk, Tile};
 use crate::bridge;
 use crate::page::format;
 use crate::protocol::{
-    Analysis, AnalysisEvent, Entry, EntryState, Opened, Stage, StageTimes, Summary, ToAnalyse,
-    Trouble, TroubleKind,
+    Analysis, Entry, Grey, Opened, Stage, StageTimes, Summary, ToAnalyse, Trouble, TroubleKind,
 };
 
 /// One picture with one model.
@@ -26,11 +25,13 @@ pub struct Run {
     pub original: String,
     /// Where it stands.
     pub state: ArcRwSignal<RunState>,
-    /// Bootstraps that the model takes.
-    pub bootstraps: u64,
+    /// The model.
+    pub model: ModelId,
+    /// The picture as it was encrypted, where this browser has kept it.
+    pub pixels: Option<Grey>,
     /// The entry of the history that it is.
     pub entry: ArcRwSignal<Option<ObjectId>>,
-    tile: Option<u32>,
+    pub(super) tile: Option<u32>,
 }
 
 /// Where a run stands.
@@ -72,35 +73,27 @@ impl Run {
             name: tile.name.clone(),
             model_title: card.title.clone(),
             original: tile.address(),
-            bootstraps: card.bootstraps,
+            model: card.id.clone(),
+            pixels: None,
             state: ArcRwSignal::new(RunState::Queued),
             entry: ArcRwSignal::new(None),
             tile: Some(tile.number),
         }
     }
 
-    fn of_entry(number: u32, entry: &Entry) -> Self {
+    /// A picture of the history, standing there.
+    pub(super) fn of_entry(number: u32, entry: &Entry, state: RunState) -> Self {
         Self {
             number,
             name: entry.name.clone(),
             model_title: entry.model_title.clone(),
             original: String::new(),
-            bootstraps: 0,
-            state: ArcRwSignal::new(RunState::Told(
-                Box::new(entry.clone()),
-                StageTimes::default(),
-            )),
+            model: entry.model.clone(),
+            pixels: entry.thumbnail.clone(),
+            state: ArcRwSignal::new(state),
             entry: ArcRwSignal::new(Some(entry.id)),
             tile: None,
         }
-    }
-
-    /// The share of the computing that so many bootstraps are; 0 for a model without any.
-    pub fn share_computed(&self, bootstraps_done: u64) -> f64 {
-        // Far fewer than 2^53.
-        #[expect(clippy::cast_precision_loss)]
-        let share = bootstraps_done as f64 / self.bootstraps.max(1) as f64;
-        share.min(1.0)
     }
 
     fn is_over(&self) -> bool {
@@ -108,7 +101,7 @@ impl Run {
             .with_untracked(|state| !matches!(state, RunState::Queued | RunState::Under(_)))
     }
 
-    fn is_entry(&self, id: ObjectId) -> bool {
+    pub(super) fn is_entry(&self, id: ObjectId) -> bool {
         self.entry.with_untracked(|entry| *entry == Some(id))
     }
 }
@@ -166,103 +159,16 @@ impl Desk {
             "Analysing {}.",
             format::count(tiles.len(), "picture")
         ));
-        let (watched, model) = (runs.clone(), card.id.clone());
-        let task = bridge::analyse(analysis, move |event| self.follow(&watched, &model, event));
+        let watched = runs.clone();
+        let task = bridge::analyse(analysis, move |picture, event| {
+            if let Some(run) = watched.iter().find(|run| run.tile == Some(picture)) {
+                self.follow(run, event);
+            }
+        });
         self.running.set(Some(task.canceller()));
         let end = task.await;
         self.running.set(None);
         self.ended(&runs, end);
-    }
-
-    fn follow(self, runs: &[Run], model: &ModelId, event: AnalysisEvent) {
-        let run = |picture| runs.iter().find(|run| run.tile == Some(picture));
-        match event {
-            AnalysisEvent::Stage {
-                picture,
-                entry,
-                stage,
-                bytes,
-                times,
-            } => {
-                let Some(run) = run(picture) else { return };
-                run.entry.set(Some(entry));
-                let since_ms = js_sys::Date::now();
-                run.state.set(RunState::Under(Under {
-                    stage,
-                    bytes,
-                    bootstraps_done: 0,
-                    times,
-                    since_ms,
-                }));
-                self.announcer
-                    .progress(|| format!("{}: {}.", run.name, doing(stage)));
-            }
-            AnalysisEvent::Bootstraps { picture, done } => {
-                let Some(run) = run(picture) else { return };
-                run.state.update(|state| {
-                    if let RunState::Under(under) = state {
-                        under.bootstraps_done = done;
-                    }
-                });
-                let share = run.share_computed(done);
-                self.announcer
-                    .progress(|| format!("{}: {:.0} % analysed.", run.name, share * 100.0));
-            }
-            AnalysisEvent::Done { picture, entry } => {
-                let Some(run) = run(picture) else { return };
-                self.mark_analysed(picture, model);
-                self.tell(run, *entry);
-            }
-            AnalysisEvent::Failed {
-                picture, trouble, ..
-            } => {
-                let Some(run) = run(picture) else { return };
-                self.say(format!("{}: {}", run.name, trouble.what));
-                run.state.set(match trouble.kind {
-                    TroubleKind::Cancelled => RunState::Cancelled,
-                    _ => RunState::Failed(trouble),
-                });
-            }
-        }
-    }
-
-    fn mark_analysed(self, picture: u32, model: &ModelId) {
-        self.tiles.with_untracked(|tiles| {
-            if let Some(tile) = tiles.iter().find(|tile| tile.number == picture) {
-                tile.analysed
-                    .update(|analysed| analysed.push(model.clone()));
-            }
-        });
-        // The button counts the pictures that are due.
-        self.tiles.notify();
-    }
-
-    fn tell(self, run: &Run, entry: Entry) {
-        if let EntryState::Done { label, probability } = &entry.state {
-            self.say(format!(
-                "{}: {label}, {}.",
-                run.name,
-                format::percent(*probability)
-            ));
-        }
-        let times = run.state.with_untracked(|state| match state {
-            RunState::Under(under) => under.times,
-            _ => StageTimes::default(),
-        });
-        run.entry.set(Some(entry.id));
-        let id = entry.id;
-        run.state.set(RunState::Told(Box::new(entry), times));
-        self.fetch_details(run, id);
-    }
-
-    fn fetch_details(self, run: &Run, id: ObjectId) {
-        let state = run.state.clone();
-        spawn_local(async move {
-            match bridge::open(id).await {
-                Ok(opened) => state.set(RunState::Open(Box::new(opened))),
-                Err(trouble) => state.set(RunState::Failed(trouble)),
-            }
-        });
     }
 
     fn ended(self, runs: &[Run], end: Result<Summary, Trouble>) {
@@ -278,8 +184,9 @@ impl Desk {
                 self.say("Cancelled.");
             }
             Err(trouble) => {
+                let own = |run: &Run| runs.iter().any(|own| own.number == run.number);
                 self.runs.update(|shown| {
-                    shown.retain(|run| run.is_over());
+                    shown.retain(|run| run.is_over() || !own(run));
                 });
                 self.run_trouble.set(Some(trouble));
             }
@@ -301,11 +208,13 @@ impl Desk {
         });
         let number = shown.map_or_else(
             || {
-                let run = Run::of_entry(self.next_number(), entry);
+                let told = RunState::Told(Box::new(entry.clone()), StageTimes::default());
+                let run = Run::of_entry(self.next_number(), entry, told);
                 let busy = self.running.with_untracked(Option::is_some);
                 self.runs.update(|runs| {
                     if !busy {
-                        runs.clear();
+                        // What goes on from an earlier visit stays.
+                        runs.retain(|run| !run.is_over());
                     }
                     runs.insert(0, run.clone());
                 });
@@ -339,17 +248,4 @@ fn show_run(number: u32) {
             crate::page::focus(&element);
         }
     });
-}
-
-/// What a stage does, for the ear and for the eye.
-pub fn doing(stage: Stage) -> &'static str {
-    match stage {
-        Stage::LargeKey => "waiting for the large key",
-        Stage::Encrypt => "encrypting",
-        Stage::Send => "sending",
-        Stage::Wait => "waiting its turn",
-        Stage::Compute => "being analysed",
-        Stage::Fetch => "result on its way back",
-        Stage::Decrypt => "opening the result",
-    }
 }

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::Picture;
-use crate::page::desk::{Run, RunState, Under, doing};
+use crate::page::desk::{Run, RunState, Under, desk, doing, share_computed};
 use crate::page::format;
 use crate::protocol::{Seen, Stage, StageTimes};
 
@@ -127,20 +127,20 @@ pub fn Progress(run: Run) -> impl IntoView {
             _ => None,
         })
     });
-    let network = run.bootstraps > 0;
-    let share = StoredValue::new(run.clone());
-    let share =
-        move |under: Under| share.with_value(|run| run.share_computed(under.bootstraps_done));
+    let (desk, model) = (desk(), run.model.clone());
+    // The models may come after what is told of a run from an earlier visit.
+    let of = Memo::new(move |_| desk.bootstraps(&model));
+    let share = move |under: Under| share_computed(under.bootstraps_done, of.get());
     let parts = Signal::derive(move || {
         let under = under.get();
         let large_key = under.is_some_and(|under| {
             under.stage == Stage::LargeKey || under.times.large_key_ms.is_some()
         });
-        let computed = network.then(|| under.map_or(0.0, share));
+        let computed = (of.get() > 0).then(|| under.map_or(0.0, share));
         moving(under.map(|under| under.stage), large_key, computed)
     });
     let line = format!("{} · {}", run.name, run.model_title);
-    let bootstraps = run.bootstraps;
+    let pixels = run.pixels.clone();
     let headline = move || {
         under
             .get()
@@ -149,7 +149,7 @@ pub fn Progress(run: Run) -> impl IntoView {
     view! {
         <div class="developed">
             <figure>
-                <Picture run=run pixels=None />
+                <Picture run=run pixels=pixels />
             </figure>
             <div class="answer">
                 <p class="small quiet">{line}</p>
@@ -157,7 +157,7 @@ pub fn Progress(run: Run) -> impl IntoView {
                     <p>{headline} " …"</p>
                     <Bar parts=parts />
                     <ul>{move || behind(under.get())}</ul>
-                    <Steps under=under of=bootstraps />
+                    <Steps under=under of=of />
                 </div>
             </div>
         </div>
@@ -166,20 +166,21 @@ pub fn Progress(run: Run) -> impl IntoView {
 
 /// How far compute is, for those who want to know.
 #[component]
-fn Steps(under: Memo<Option<Under>>, of: u64) -> impl IntoView {
+fn Steps(under: Memo<Option<Under>>, of: Memo<u64>) -> impl IntoView {
     let computing = Memo::new(move |_| {
-        of > 0 && under.with(|under| under.is_some_and(|under| under.stage == Stage::Compute))
+        of.get() > 0 && under.with(|under| under.is_some_and(|under| under.stage == Stage::Compute))
     });
     let done = move || under.get().map_or(0, |under| under.bootstraps_done);
     view! {
         <Show when=move || computing.get()>
             <details>
                 <summary class="small">"What it is doing"</summary>
-                <p class="small quiet" data-test="bootstraps" data-done=done data-of=of>
+                <p class="small quiet" data-test="bootstraps" data-done=done data-of=move || of.get()>
                     {move || {
                         format!(
-                            "Step {} of {of}. Each step is a bootstrap: a function of the network looked up in an encrypted table, which also takes the noise out of the number.",
+                            "Step {} of {}. Each step is a bootstrap: a function of the network looked up in an encrypted table, which also takes the noise out of the number.",
                             done(),
+                            of.get(),
                         )
                     }}
                 </p>
