@@ -239,10 +239,10 @@ mod tests {
         let folder = dir.path().join("vault");
         assert!(!remove_folder(&folder).unwrap());
         std::fs::create_dir_all(folder.join("images")).unwrap();
-        let (late, stop) = (folder.join("images"), std::time::Instant::now());
+        let (late, began) = (folder.join("images"), std::time::Instant::now());
         let writer = std::thread::spawn(move || {
             for file in 0u32.. {
-                if stop.elapsed() > Duration::from_millis(50) {
+                if began.elapsed() > Duration::from_millis(50) {
                     break;
                 }
                 let _ = std::fs::create_dir_all(&late);

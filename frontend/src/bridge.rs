@@ -110,7 +110,8 @@ pub fn prepare(blob: web_sys::Blob, frame: InputCard, inverted: bool) -> Task<Pr
     })
 }
 
-/// Runs a model on pictures. `on_event` gets the number of a picture and what happens to it. Entries also arrive as [`Notice::Entry`], from the first moment on.
+/// Runs a model on pictures. `on_event` gets the number of a picture and what happens to it. Entries
+/// also arrive as [`Notice::Entry`], from the first moment on.
 /// Cancelled, it deletes again what was stored for pictures without a result.
 pub fn analyse(
     analysis: Analysis,

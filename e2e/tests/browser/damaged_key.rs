@@ -11,7 +11,6 @@ use darkroom_api::header;
 use darkroom_api::ids::ObjectId;
 use e2e::browser::Page;
 use e2e::owner::Owner;
-use serde_json::json;
 
 use crate::large_key::{KEYS, all_parts, ready, stored, with_a_key};
 use crate::steps::{self, Room};
@@ -53,9 +52,7 @@ async fn damaged(room: Room, page: Page, owner: Owner) -> Result<()> {
     })
     .await?;
     page.photograph("large-key-damaged").await?;
-    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
-    page.wait_until("the result", open, |count| count == json!(1))
-        .await?;
+    steps::opened(&page, 1).await?;
     let shown = page.wait_for("#large-key[data-state=ready]").await?;
     let shown = shown.text().await?;
     ensure!(shown.contains("damaged on the server"), "{shown:?}");

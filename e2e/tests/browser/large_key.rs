@@ -165,9 +165,7 @@ async fn analyse_one(page: &Page) -> Result<()> {
     let before = results(page).await?;
     steps::draw(page, &[vec![(0.5, 0.2), (0.5, 0.5), (0.5, 0.8)]]).await?;
     page.click("#analyse:not([disabled])").await?;
-    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
-    page.wait_until("a result", open, |count| count == json!(1))
-        .await?;
+    steps::opened(page, 1).await?;
     steps::history(page, before + 1).await
 }
 
@@ -297,9 +295,7 @@ async fn part_lost(mut room: Room, page: Page, owner: Owner) -> Result<()> {
         .delete(owner.vault, KEYS, lost, &owner.vault_token)
         .await?;
     room.darkroom.compute.start().await?;
-    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
-    page.wait_until("the result", open, |count| count == json!(1))
-        .await?;
+    steps::opened(&page, 1).await?;
     let after = stored(&owner).await?;
     ensure!(after.len() == all_parts(), "{} parts", after.len());
     let anew: Vec<_> = after

@@ -57,9 +57,7 @@ async fn resumed(room: &Room, page: &Page) -> Result<()> {
     }
     some_done(page, after + 1).await?;
 
-    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
-    page.wait_until("the result", open, |count| count == json!(1))
-        .await?;
+    steps::opened(page, 1).await?;
     steps::history(page, 1).await?;
     Ok(())
 }

@@ -151,6 +151,14 @@ pub async fn analyse(page: &Page, model: &str, results: usize) -> Result<Vec<Sho
     shown(page).await
 }
 
+/// Waits until just so many results are open on the page.
+pub async fn opened(page: &Page, results: usize) -> Result<()> {
+    let open = "return document.querySelectorAll('[data-test=result][data-state=open]').length";
+    page.wait_until("the results", open, |count| count == json!(results))
+        .await
+        .map(drop)
+}
+
 /// The results that are open on the page.
 pub async fn shown(page: &Page) -> Result<Vec<Shown>> {
     let script = "return [...document.querySelectorAll('[data-test=result][data-state=open]')]\

@@ -44,6 +44,11 @@ impl Header {
         }
     }
 
+    /// How long it is.
+    pub fn bytes(&self) -> usize {
+        FIXED_BYTES + self.kem.as_ref().map_or(0, Bytes::len)
+    }
+
     /// How long it is with this beginning, as far as that can be said yet.
     ///
     /// # Errors
@@ -90,7 +95,7 @@ impl Header {
 
     /// Its bytes.
     pub fn to_bytes(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(HEADER_BYTES_MAX);
+        let mut bytes = BytesMut::with_capacity(self.bytes());
         bytes.put_slice(MAGIC);
         bytes.put_u8(VERSION);
         bytes.put_u8(match self.mode() {

@@ -56,8 +56,7 @@ impl Sealer {
 /// How long a message of known length is on the wire when its segments are as long as can be.
 pub fn sealed_bytes(header: &Header, plain_bytes: u64) -> u64 {
     let segments = plain_bytes.div_ceil(SEGMENT_BYTES as u64).max(1);
-    let header = header.to_bytes().len() as u64;
-    header + plain_bytes + segments * (PREFIX_BYTES + TAG_BYTES) as u64
+    header.bytes() as u64 + plain_bytes + segments * (PREFIX_BYTES + TAG_BYTES) as u64
 }
 
 pub(super) fn prefix(bytes: usize, is_last: bool) -> Result<[u8; PREFIX_BYTES], MessageError> {

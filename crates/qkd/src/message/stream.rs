@@ -20,11 +20,7 @@ pub struct Sealed<S> {
     taken_bytes: u64,
 }
 
-impl<S, E> Sealed<S>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-    E: Into<io::Error>,
-{
+impl<S> Sealed<S> {
     /// Seals what the stream brings. Without an announced length each segment goes out as soon as
     /// the stream pauses, so that events arrive when they happen.
     pub fn new(sealer: Sealer, header: &Header, first: Bytes, plain: S) -> Self {
@@ -41,17 +37,23 @@ where
     fn segment(&mut self, bytes: usize, is_last: bool) -> Poll<Option<io::Result<Bytes>>> {
         let plain = self.pending.split_to(bytes);
         let sealed = self.sealer.segment(&plain, is_last);
-        if is_last {
-            self.plain = None;
+        if is_last || sealed.is_err() {
+            self.end_here();
         }
         Poll::Ready(Some(sealed.map_err(io::Error::other)))
+    }
+
+    /// Nothing is read or sealed any more.
+    fn end_here(&mut self) {
+        self.plain = None;
+        self.pending.clear();
     }
 
     fn end(&mut self) -> Poll<Option<io::Result<Bytes>>> {
         if let Some(announced_bytes) = self.announced_bytes
             && announced_bytes != self.taken_bytes
         {
-            self.plain = None;
+            self.end_here();
             let error = MessageError::Length { announced_bytes };
             return Poll::Ready(Some(Err(io::Error::other(error))));
         }
@@ -85,7 +87,7 @@ where
                     this.pending.extend_from_slice(&piece);
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    this.plain = None;
+                    this.end_here();
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 Poll::Ready(None) => return this.end(),
