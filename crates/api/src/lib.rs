@@ -13,6 +13,7 @@ pub mod header;
 pub mod health;
 pub mod ids;
 pub mod problem;
+pub mod protection;
 pub mod routes;
 pub mod storage;
 pub mod token;

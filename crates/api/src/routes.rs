@@ -18,6 +18,13 @@ pub const READY: &str = "/readyz";
 /// Compute: figures for whoever runs it, in Prometheus' text form.
 pub const METRICS: &str = "/metrics";
 
+/// Storage and compute: what protects the connection that this is asked on.
+pub const PROTECTION: &str = "/v1/protection";
+/// Storage and compute, where a sealed link ends: what a client needs to seal its first message.
+pub const LINK: &str = "/v1/link";
+/// The gateway's own: what protects every hop.
+pub const GATEWAY_PROTECTION: &str = "/api/protection";
+
 /// Storage: `PUT` opens, `GET` describes, `DELETE` deletes the vault and all in it.
 pub const VAULT: &str = "/v1/vaults/{vault}";
 /// Storage: `POST` mints a grant.

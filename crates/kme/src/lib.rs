@@ -1,0 +1,1 @@
+//! Key management entities with a simulated BB84 link.

@@ -1,0 +1,65 @@
+//! Where keys come from.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use crate::key::{Key, KeyId};
+
+/// One end of one link's supply of keys.
+pub trait KeySource: fmt::Debug + Send + Sync {
+    /// Fresh keys to seal messages to the other end: at least one, at most `count`. What is lost on
+    /// the way is lost; no key is ever handed out twice.
+    fn encryption_keys(&self, count: usize) -> BoxFuture<'_, Result<Vec<Key>, SourceError>>;
+
+    /// The key with which the other end has sealed a message.
+    fn decryption_key(&self, id: KeyId) -> BoxFuture<'_, Result<Key, SourceError>>;
+}
+
+/// Why there is no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// There are no keys at the moment; the link makes more.
+    #[error("no key is to be had at the moment: {detail}")]
+    Shortage {
+        /// What the source said.
+        detail: String,
+    },
+    /// The source knows no such key, or not any more, or it is not for this end.
+    #[error("the key {id} is not known: {detail}")]
+    Unknown {
+        /// Which one.
+        id: KeyId,
+        /// What the source said.
+        detail: String,
+    },
+    /// The source does not know us, or not as an end of this link.
+    #[error("the key source refuses us: {detail}")]
+    Refused {
+        /// What it said.
+        detail: String,
+    },
+    /// No answer.
+    #[error("the key source cannot be reached: {detail}")]
+    Unreachable {
+        /// What the network said.
+        detail: String,
+    },
+    /// An answer that is not in order: a key of another size, a key that came before, no JSON.
+    #[error("the key source answers in a way that is not understood: {detail}")]
+    Unexpected {
+        /// What is odd about it.
+        detail: String,
+    },
+}
+
+impl SourceError {
+    /// Whether asking again a little later may bring the key.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Shortage { .. } | Self::Unreachable { .. } => true,
+            Self::Unknown { .. } | Self::Refused { .. } | Self::Unexpected { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The side that connects.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, version};
+use serde::{Deserialize, Serialize};
+
+use crate::{TlsError, files, provider};
+
+/// How a service connects to others by TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientSettings {
+    /// The roots that are trusted; the system's where not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roots: Option<PathBuf>,
+    /// What this service shows of itself, PEM, for servers that ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The private key to it, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Whether servers that cannot do X25519MLKEM768 are refused.
+    pub require_post_quantum: bool,
+}
+
+/// TLS 1.3 by these settings. Servers are verified, always.
+///
+/// # Errors
+/// A file cannot be read or used.
+pub fn client_config(settings: &ClientSettings) -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(provider(settings.require_post_quantum));
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&version::TLS13])?;
+    let roots = match &settings.roots {
+        Some(path) => files::roots(path)?,
+        None => system_roots(),
+    };
+    let builder = builder.with_root_certificates(roots);
+    match (&settings.certificate, &settings.key) {
+        (Some(certificate), Some(key)) => {
+            let chain = files::certificates(certificate)?;
+            let private = files::private_key(key)?;
+            builder
+                .with_client_auth_cert(chain, private)
+                .map_err(|source| TlsError::Unfit {
+                    path: key.clone(),
+                    source,
+                })
+        }
+        (None, None) => Ok(builder.with_no_client_auth()),
+        _ => Err(TlsError::Half),
+    }
+}
+
+/// What the system trusts; nothing where it says nothing, and then no server is.
+fn system_roots() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!("the system's certificates: {error}");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    roots
+}
