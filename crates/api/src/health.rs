@@ -30,7 +30,9 @@ pub fn check(listen: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn reachable(listen: SocketAddr) -> SocketAddr {
+/// Where this machine itself reaches what listens there: an address that means every interface is
+/// asked on the loopback one.
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore, version};
 use serde::{Deserialize, Serialize};
 
+use crate::reload::Reloaded;
 use crate::{TlsError, files, provider};
 
 /// How a service connects to others by TLS.
@@ -31,8 +32,8 @@ pub struct ClientSettings {
 /// A file cannot be read or used.
 pub fn client_config(settings: &ClientSettings) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(provider(settings.require_post_quantum));
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&version::TLS13])?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&version::TLS13])?;
     let roots = match &settings.roots {
         Some(path) => files::roots(path)?,
         None => system_roots(),
@@ -40,18 +41,22 @@ pub fn client_config(settings: &ClientSettings) -> Result<ClientConfig, TlsError
     let builder = builder.with_root_certificates(roots);
     match (&settings.certificate, &settings.key) {
         (Some(certificate), Some(key)) => {
-            let chain = files::certificates(certificate)?;
-            let private = files::private_key(key)?;
-            builder
-                .with_client_auth_cert(chain, private)
-                .map_err(|source| TlsError::Unfit {
-                    path: key.clone(),
-                    source,
-                })
+            let shown = Reloaded::new(certificate.clone(), key.clone(), provider)?;
+            Ok(builder.with_client_cert_resolver(Arc::new(shown)))
         }
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err(TlsError::Half),
     }
+}
+
+/// The beginning of an HTTP client with this TLS. Every client is made from it: reqwest's own set-up
+/// fails where the system has no certificates, also for plain HTTP.
+///
+/// # Errors
+/// A file cannot be read or used.
+pub fn http_client(settings: &ClientSettings) -> Result<reqwest::ClientBuilder, TlsError> {
+    let config = client_config(settings)?;
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
 }
 
 /// What the system trusts; nothing where it says nothing, and then no server is.

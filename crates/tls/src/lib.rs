@@ -4,8 +4,11 @@
 //! renewed certificate needs no restart.
 
 mod client;
+#[cfg(feature = "server")]
 mod connection;
 mod files;
+#[cfg(feature = "server")]
+mod health;
 mod plain;
 mod reload;
 mod server;
@@ -14,9 +17,12 @@ pub mod trial;
 
 use std::path::PathBuf;
 
-pub use self::client::{ClientSettings, client_config};
+pub use self::client::{ClientSettings, client_config, http_client};
+#[cfg(feature = "server")]
 pub use self::connection::{Connection, remember};
-pub use self::plain::check_plain;
+#[cfg(feature = "server")]
+pub use self::health::check_health;
+pub use self::plain::{check_listen, check_url};
 pub use self::server::{ServerSettings, server_config};
 
 /// Why TLS cannot be set up.
@@ -56,6 +62,15 @@ pub enum TlsError {
     /// The roots of the clients cannot be used.
     #[error("TLS cannot be set up: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
+    /// A service elsewhere is to be asked without TLS.
+    #[error(
+        "{url} is on another machine, and without TLS whoever listens on the way reads tokens: \
+         write https, or set allow_plain_http = true where something else protects the way"
+    )]
+    PlainUrl {
+        /// Its address.
+        url: String,
+    },
     /// Without TLS on an address that others can reach.
     #[error(
         "{listen} can be reached from other machines, and without TLS whoever listens on the way \
