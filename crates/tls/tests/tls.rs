@@ -1,5 +1,7 @@
 //! Real servers on real ports, asked by real clients.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
