@@ -92,6 +92,10 @@ problems! {
     /// The evaluation key belongs to another key than the job names, or its parameters are other than
     /// the model takes.
     EvaluationKeyForeign = "evaluation-key-foreign", 422, "The evaluation key does not fit";
+    /// The service answers over a sealed link only.
+    LinkUnsealed = "link-unsealed", 403, "The link between the services is sealed";
+    /// A message over a sealed link is not genuine, or belongs to another link.
+    LinkRefused = "link-refused", 403, "A sealed message was refused";
     /// Too many jobs of this owner wait or run.
     TooManyJobs = "too-many-jobs", 429, "Too many jobs at once";
     /// The vault keeps as many objects as it may.
@@ -104,6 +108,10 @@ problems! {
     UpstreamUnreachable = "upstream-unreachable", 502, "The service behind cannot be reached";
     /// Compute cannot reach storage.
     StorageUnavailable = "storage-unavailable", 503, "Storage cannot be reached";
+    /// A message over a sealed link belongs to an earlier time of the service.
+    LinkStale = "link-stale", 503, "A sealed message came too late";
+    /// There is no QKD key to seal or open a message with; nothing was sent or done.
+    LinkKeyShortage = "link-key-shortage", 503, "There are no keys for the sealed link";
     /// The service is stopping.
     ShuttingDown = "shutting-down", 503, "The service is stopping";
     /// The storage's disk is full.

@@ -3,9 +3,10 @@
 use std::any::Any;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use darkroom_api::protection::Tls;
+use darkroom_api::protection::{Seen, Tls};
 use rustls::ServerConnection;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -28,6 +29,19 @@ pub fn remember(io: &dyn Any, data: &mut Extensions) {
             client: None,
         },
     });
+}
+
+/// What protects the connection on which this was asked: the answer of
+/// [`darkroom_api::routes::PROTECTION`]. Sealed links are seen by their clients.
+pub fn seen(request: &HttpRequest) -> Seen {
+    let peer = request.peer_addr();
+    let tls = request.conn_data::<Connection>();
+    Seen {
+        loopback: peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()),
+        tls: tls.and_then(|connection| connection.tls.clone()),
+        link: None,
+        beyond: None,
+    }
 }
 
 fn of(connection: &ServerConnection) -> Connection {

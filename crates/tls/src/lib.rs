@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 pub use self::client::{ClientSettings, client_config, http_client};
 #[cfg(feature = "server")]
-pub use self::connection::{Connection, remember};
+pub use self::connection::{Connection, remember, seen};
 #[cfg(feature = "server")]
 pub use self::health::check_health;
 pub use self::plain::{check_listen, check_url};

@@ -1,8 +1,10 @@
 //! Compute, typed.
 
+use std::sync::Arc;
+
 use reqwest::{Method, RequestBuilder};
 
-use super::{ClientError, Endpoint, JobEvents};
+use super::{Carrier, ClientError, Endpoint, JobEvents};
 use crate::compute::{Catalogue, Job, JobList, ModelCard, SubmitJob};
 use crate::ids::{JobId, ModelId};
 use crate::routes;
@@ -19,6 +21,11 @@ impl Compute {
     /// The HTTP client cannot be set up.
     pub fn new(base: &str) -> Result<Self, ClientError> {
         Endpoint::new(base).map(Self)
+    }
+
+    /// Compute at this base, over this client (see [`super::patient`]) or sealed link.
+    pub fn over(base: &str, http: reqwest::Client, carrier: Arc<dyn Carrier>) -> Self {
+        Self(Endpoint::over(base, http, carrier))
     }
 
     /// All models.

@@ -3,18 +3,21 @@
 //! A base is the URL in front of `/v1/...`: a service's own (`http://storage:7001`) or the
 //! gateway's prefix (`http://gateway:7000/api/storage`).
 
+mod carrier;
 mod compute;
 mod events;
 mod storage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{ClientBuilder, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
+pub use self::carrier::{Carrier, CarryError};
 pub use self::compute::Compute;
 pub use self::events::JobEvents;
 pub use self::storage::Storage;
@@ -42,6 +45,16 @@ pub enum ClientError {
         url: String,
         /// What the network said.
         source: reqwest::Error,
+    },
+    /// The sealed link to the service did not carry the request or its answer.
+    #[error("the sealed link to {url} failed: {detail}")]
+    Link {
+        /// What was asked, without its query.
+        url: String,
+        /// What went wrong.
+        detail: String,
+        /// Whether it may work a little later.
+        is_transient: bool,
     },
     /// An answer that is not of this contract.
     #[error("{url} answered in a way that is not understood: {detail}")]
@@ -74,6 +87,7 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            Self::Link { is_transient, .. } => *is_transient,
             Self::Problem(problem) => matches!(problem.status, 408 | 429 | 502 | 503 | 504),
             Self::Unexpected { .. } | Self::TooLarge { .. } => false,
         }
@@ -98,26 +112,39 @@ impl Access<'_> {
     }
 }
 
+/// Sets how patient a client of this contract is: a silent service is given up, and no answer sends
+/// it elsewhere.
+pub fn patient(client: ClientBuilder) -> ClientBuilder {
+    client
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(SILENCE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
 /// One service at one base URL.
 #[derive(Debug, Clone)]
 struct Endpoint {
     base: String,
     http: reqwest::Client,
+    carrier: Arc<dyn Carrier>,
 }
 
 impl Endpoint {
     fn new(base: &str) -> Result<Self, ClientError> {
-        let base = base.trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|source| ClientError::Unreachable {
-                url: base.clone(),
-                source,
-            })?;
-        Ok(Self { base, http })
+        let http = patient(reqwest::Client::builder()).build();
+        let http = http.map_err(|source| ClientError::Unreachable {
+            url: base.to_owned(),
+            source,
+        })?;
+        Ok(Self::over(base, http.clone(), Arc::new(http)))
+    }
+
+    fn over(base: &str, http: reqwest::Client, carrier: Arc<dyn Carrier>) -> Self {
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http,
+            carrier,
+        }
     }
 
     fn request(&self, method: Method, path: &str, authorization: Option<String>) -> RequestBuilder {
@@ -130,7 +157,20 @@ impl Endpoint {
 
     /// Sends and returns the answer if it is a success, its problem otherwise.
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let response = request.send().await.map_err(unreachable)?;
+        let request = request.build().map_err(unreachable)?;
+        let url = plain_url(request.url());
+        let response = self.carrier.carry(request).await;
+        let response = response.map_err(|error| match error {
+            CarryError::Http(error) => unreachable(error),
+            CarryError::Link {
+                detail,
+                is_transient,
+            } => ClientError::Link {
+                url,
+                detail,
+                is_transient,
+            },
+        })?;
         if response.status().is_success() {
             return Ok(response);
         }

@@ -1,9 +1,11 @@
 //! Storage, typed.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use reqwest::Method;
 
-use super::{Access, ClientError, Endpoint, read};
+use super::{Access, Carrier, ClientError, Endpoint, read};
 use crate::header::ObjectKind;
 use crate::ids::{ObjectId, VaultId};
 use crate::routes;
@@ -21,6 +23,11 @@ impl Storage {
     /// The HTTP client cannot be set up.
     pub fn new(base: &str) -> Result<Self, ClientError> {
         Endpoint::new(base).map(Self)
+    }
+
+    /// Storage at this base, over this client (see [`super::patient`]) or sealed link.
+    pub fn over(base: &str, http: reqwest::Client, carrier: Arc<dyn Carrier>) -> Self {
+        Self(Endpoint::over(base, http, carrier))
     }
 
     /// Opens the vault, or finds it open.

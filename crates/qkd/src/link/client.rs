@@ -1,0 +1,405 @@
+//! The client's end.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use darkroom_api::problem::{self, Problem, ProblemType};
+use darkroom_api::routes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use http_body_util::BodyDataStream;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, StatusCode, Url};
+
+use super::hello::encapsulation_key_text;
+use super::line::{Line, SEALED};
+use super::{
+    Hello, LINK_HEADER, LINK_KEY_HEADER, LinkMode, LinkSettings, SetupError, Usage, random,
+};
+use crate::message::{
+    Context, DecapsulationKey, Direction, Header, MessageError, Mode, Opened, Opener, Sealed,
+    Sealer, encapsulate, read_header, sealed_bytes,
+};
+use crate::reserve::Reserve;
+use crate::source::{self, SourceError};
+
+/// How old the server's word may be for a request that can be sent again.
+const HELLO_LASTS: Duration = Duration::from_secs(300);
+/// And for a stream, which cannot.
+const HELLO_LASTS_FOR_STREAMS: Duration = Duration::from_secs(1);
+/// The longest answer that is no sealed message: a problem, a hello.
+const PLAIN_BYTES_MAX: usize = 64 << 10;
+
+/// Sends requests over a sealed link, and opens their answers.
+#[derive(Debug)]
+pub struct LinkClient {
+    http: reqwest::Client,
+    mode: Mode,
+    settings: LinkSettings,
+    reserve: Reserve,
+    /// By origin.
+    hellos: Mutex<HashMap<String, (Arc<Hello>, Instant)>>,
+    usage: Usage,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The network, or what is at the other end of it.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    /// No key: nothing was sent, or what came cannot be opened.
+    #[error("the sealed link has no key: {0}")]
+    Key(#[from] SourceError),
+    /// The other end refused, in a problem of the link's own.
+    #[error("the other end of the sealed link refused: {0}")]
+    Refused(Problem),
+    /// The other end answered unsealed: it has no such link, or another one answers in its place.
+    #[error("an answer (status {status}) came unsealed over a link that is sealed")]
+    Unsealed {
+        /// Its status.
+        status: u16,
+    },
+    /// What came is not genuine.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// What came could not be read.
+    #[error("the answer broke off: {0}")]
+    Broken(io::Error),
+}
+
+impl LinkError {
+    /// Whether the same request may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Broken(_) => true,
+            Self::Key(error) => error.is_transient(),
+            Self::Refused(problem) => problem.status == 503,
+            Self::Unsealed { .. } | Self::Message(_) => false,
+        }
+    }
+
+    /// Whether it is for lack of keys, here or at the other end.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Self::Key(_) => true,
+            Self::Refused(problem) => problem.kind == ProblemType::LinkKeyShortage,
+            _ => false,
+        }
+    }
+}
+
+impl LinkClient {
+    /// The client's end by these settings; nothing if the link is off. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn open(
+        settings: &LinkSettings,
+        http: reqwest::Client,
+    ) -> Result<Option<Self>, SetupError> {
+        settings.check()?;
+        let (Some(mode), Some(from)) = (settings.mode.sealing(), &settings.source) else {
+            return Ok(None);
+        };
+        let source = source::open(from, &settings.local, &settings.remote)?;
+        Ok(Some(Self {
+            http,
+            mode,
+            settings: settings.clone(),
+            reserve: Reserve::start(source, settings.reserve.clone()),
+            hellos: Mutex::default(),
+            usage: Usage::default(),
+        }))
+    }
+
+    /// How bodies are sealed.
+    pub fn mode(&self) -> LinkMode {
+        self.settings.mode
+    }
+
+    /// The link's settings.
+    pub fn settings(&self) -> &LinkSettings {
+        &self.settings
+    }
+
+    /// What it has done.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Its keys.
+    pub fn reserve(&self) -> &Reserve {
+        &self.reserve
+    }
+
+    /// Sends a request sealed and returns its answer, opened as it is read.
+    ///
+    /// # Errors
+    /// [`LinkError`]; reading the answer's body may still fail.
+    pub async fn execute(&self, request: Request) -> Result<Response, LinkError> {
+        let again = request.try_clone();
+        let lasts = match again {
+            Some(_) => HELLO_LASTS,
+            None => HELLO_LASTS_FOR_STREAMS,
+        };
+        let outcome = match (self.attempt(request, lasts).await, again) {
+            (Err(LinkError::Refused(problem)), Some(again))
+                if problem.kind == ProblemType::LinkStale =>
+            {
+                self.attempt(again, Duration::ZERO).await
+            }
+            (outcome, _) => outcome,
+        };
+        match &outcome {
+            Err(error) if error.is_shortage() => self.usage.count_shortage(),
+            Err(LinkError::Http(_)) | Ok(_) => {}
+            Err(_) => self.usage.count_refused(),
+        }
+        outcome
+    }
+
+    async fn attempt(&self, request: Request, lasts: Duration) -> Result<Response, LinkError> {
+        let hello = self.hello(request.url(), lasts).await?;
+        let exchange = Exchange {
+            id: random().map_err(|_| MessageError::Crypto)?,
+            hello: &hello,
+            method: request.method().clone(),
+            target: target(request.url()),
+            pair: match self.mode {
+                Mode::Qkd => None,
+                Mode::Hybrid => Some(DecapsulationKey::generate()?),
+            },
+        };
+        let request = self.seal(request, &exchange).await?;
+        let response = self.http.execute(request).await?;
+        self.open_answer(response, &exchange).await
+    }
+
+    async fn hello(&self, url: &Url, lasts: Duration) -> Result<Arc<Hello>, LinkError> {
+        let origin = url.origin().ascii_serialization();
+        let known = self.hellos().get(&origin).cloned();
+        if let Some((hello, _)) = known.filter(|(_, since)| since.elapsed() < lasts) {
+            return Ok(hello);
+        }
+        let asked = Instant::now();
+        let response = self.http.get(format!("{origin}{}", routes::LINK)).send().await?;
+        if !response.status().is_success() {
+            return Err(unsealed(response).await);
+        }
+        let status = response.status().as_u16();
+        let body = short(response).await?;
+        let hello: Hello =
+            serde_json::from_slice(&body).map_err(|_| LinkError::Unsealed { status })?;
+        let hello = Arc::new(hello);
+        self.hellos().insert(origin, (Arc::clone(&hello), asked));
+        Ok(hello)
+    }
+
+    fn hellos(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Arc<Hello>, Instant)>> {
+        self.hellos.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn seal(
+        &self,
+        mut request: Request,
+        exchange: &Exchange<'_>,
+    ) -> Result<Request, LinkError> {
+        let line = Line {
+            client: self.settings.local.clone(),
+            server: self.settings.remote.clone(),
+            mode: self.mode,
+            exchange: exchange.id,
+            epoch: exchange.hello.epoch,
+        };
+        let headers = request.headers_mut();
+        headers.insert(LINK_HEADER, value(&line.to_string())?);
+        if let Some(pair) = &exchange.pair {
+            let text = encapsulation_key_text(pair.encapsulation_key());
+            headers.insert(LINK_KEY_HEADER, value(&text)?);
+        }
+        if !changes(&exchange.method) {
+            return Ok(request);
+        }
+        let key = self.reserve.take().await?;
+        let (kem, shared) = match self.mode {
+            Mode::Qkd => (None, None),
+            Mode::Hybrid => {
+                let (kem, shared) = encapsulate(&exchange.hello.encapsulation_key)?;
+                (Some(kem), Some(shared))
+            }
+        };
+        let body = request.body_mut().take();
+        let length_bytes = match body.as_ref().map(Body::as_bytes) {
+            None => Some(0),
+            Some(Some(bytes)) => Some(bytes.len() as u64),
+            Some(None) => number(request.headers()),
+        };
+        let header = Header {
+            key: key.id,
+            length_bytes,
+            kem,
+        };
+        let content_type = content_type(request.headers()).to_owned();
+        let context = self.context(exchange, Direction::Request, &content_type);
+        let (sealer, first) = Sealer::new(&header, key, shared.as_ref(), &context)?;
+        self.usage.count_sealed();
+        let plain = data(body.unwrap_or_default());
+        let sealed = Sealed::new(sealer, &header, first, plain);
+        match length_bytes {
+            Some(bytes) => {
+                let bytes = sealed_bytes(&header, bytes);
+                request.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+            }
+            None => {
+                request.headers_mut().remove(CONTENT_LENGTH);
+            }
+        }
+        *request.body_mut() = Some(Body::wrap_stream(sealed));
+        Ok(request)
+    }
+
+    async fn open_answer(
+        &self,
+        response: Response,
+        exchange: &Exchange<'_>,
+    ) -> Result<Response, LinkError> {
+        let is_sealed = response.headers().get(LINK_HEADER);
+        if is_sealed.is_none_or(|line| line != SEALED) {
+            let status = response.status();
+            let has_no_body = exchange.method == Method::HEAD
+                || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+            return match has_no_body {
+                true => Ok(response),
+                false => Err(unsealed(response).await),
+            };
+        }
+        let url = response.url().clone();
+        let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+        let mut sealed = data(body);
+        let (header, rest) = read_header(&mut sealed).await.map_err(broken)?;
+        if header.mode() != self.mode {
+            return Err(MessageError::Malformed("the mode is another").into());
+        }
+        let key = self.reserve.key(header.key).await?;
+        let shared = match (&exchange.pair, &header.kem) {
+            (Some(pair), Some(kem)) => Some(pair.decapsulate(kem)?),
+            _ => None,
+        };
+        let direction = Direction::Response(parts.status.as_u16());
+        let context = self.context(exchange, direction, content_type(&parts.headers));
+        let opener = Opener::new(&header, key, shared.as_ref(), &context)?;
+        self.usage.count_opened();
+        parts.headers.remove(LINK_HEADER);
+        parts.headers.remove(CONTENT_LENGTH);
+        if let Some(bytes) = header.length_bytes {
+            parts.headers.insert(CONTENT_LENGTH, bytes.into());
+        }
+        let mut opened = http::Response::builder()
+            .status(parts.status)
+            .url(url)
+            .body(Body::wrap_stream(Opened::new(opener, &rest, sealed)))
+            .map_err(|error| LinkError::Broken(io::Error::other(error)))?;
+        *opened.headers_mut() = parts.headers;
+        Ok(opened.into())
+    }
+
+    fn context<'a>(
+        &'a self,
+        exchange: &'a Exchange<'_>,
+        direction: Direction,
+        content_type: &'a str,
+    ) -> Context<'a> {
+        Context {
+            direction,
+            client: &self.settings.local,
+            server: &self.settings.remote,
+            exchange: exchange.id,
+            epoch: exchange.hello.epoch,
+            method: exchange.method.as_str(),
+            target: &exchange.target,
+            content_type,
+        }
+    }
+}
+
+/// One request and its answer.
+struct Exchange<'a> {
+    id: [u8; crate::message::EXCHANGE_BYTES],
+    hello: &'a Hello,
+    method: Method,
+    target: String,
+    /// For the answer, in hybrid mode.
+    pair: Option<DecapsulationKey>,
+}
+
+/// Whether a request with this method carries a sealed body.
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn target(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue, MessageError> {
+    HeaderValue::from_str(text).map_err(|_| MessageError::Malformed("no header can hold it"))
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE);
+    value.and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+fn number(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn data(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Unpin + Send {
+    BodyDataStream::new(body).map_err(io::Error::other)
+}
+
+fn broken(error: io::Error) -> LinkError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(&message) => LinkError::Message(message),
+        None => LinkError::Broken(error),
+    }
+}
+
+/// What an unsealed answer means: a problem of the link, or one who does not know it.
+async fn unsealed(response: Response) -> LinkError {
+    const LINK: [ProblemType; 4] = [
+        ProblemType::LinkUnsealed,
+        ProblemType::LinkRefused,
+        ProblemType::LinkStale,
+        ProblemType::LinkKeyShortage,
+    ];
+    let status = response.status().as_u16();
+    let is_problem = content_type(response.headers()).starts_with(problem::MEDIA_TYPE);
+    let body = match is_problem {
+        true => short(response).await.unwrap_or_default(),
+        false => Bytes::new(),
+    };
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) if LINK.contains(&problem.kind) => LinkError::Refused(problem),
+        _ => LinkError::Unsealed { status },
+    }
+}
+
+async fn short(response: Response) -> Result<Bytes, LinkError> {
+    let mut body = bytes::BytesMut::new();
+    let mut pieces = response.bytes_stream();
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece?);
+        if body.len() > PLAIN_BYTES_MAX {
+            return Err(LinkError::Broken(io::Error::other("the answer is too long")));
+        }
+    }
+    Ok(body.freeze())
+}
