@@ -1,8 +1,9 @@
 //! Message bodies between two services, sealed with keys from quantum key distribution (QKD) and, in
-//! hybrid mode, ML-KEM-768 besides.
-//!
-//! Nothing uses it yet: the sources of keys and the links of the services are still to come.
+//! hybrid mode, ML-KEM-768 besides: the form of a [`message`], where keys come from ([`source`],
+//! [`reserve`]), and the two ends of a [`link`].
 
 pub mod key;
+pub mod link;
 pub mod message;
+pub mod reserve;
 pub mod source;

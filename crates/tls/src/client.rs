@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, version};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use serde::{Deserialize, Serialize};
 
 use crate::reload::Reloaded;
@@ -31,9 +31,16 @@ pub struct ClientSettings {
 /// # Errors
 /// A file cannot be read or used.
 pub fn client_config(settings: &ClientSettings) -> Result<ClientConfig, TlsError> {
+    config(settings, &[&version::TLS13])
+}
+
+fn config(
+    settings: &ClientSettings,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(provider(settings.require_post_quantum));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&version::TLS13])?;
+        .with_protocol_versions(versions)?;
     let roots = match &settings.roots {
         Some(path) => files::roots(path)?,
         None => system_roots(),
@@ -56,6 +63,15 @@ pub fn client_config(settings: &ClientSettings) -> Result<ClientConfig, TlsError
 /// A file cannot be read or used.
 pub fn http_client(settings: &ClientSettings) -> Result<reqwest::ClientBuilder, TlsError> {
     let config = client_config(settings)?;
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
+}
+
+/// The same for a peer that may have TLS 1.2 only.
+///
+/// # Errors
+/// A file cannot be read or used.
+pub fn http_client_tls12(settings: &ClientSettings) -> Result<reqwest::ClientBuilder, TlsError> {
+    let config = config(settings, &[&version::TLS13, &version::TLS12])?;
     Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
 }
 

@@ -17,7 +17,7 @@ pub mod trial;
 
 use std::path::PathBuf;
 
-pub use self::client::{ClientSettings, client_config, http_client};
+pub use self::client::{ClientSettings, client_config, http_client, http_client_tls12};
 #[cfg(feature = "server")]
 pub use self::connection::{Connection, remember, seen};
 #[cfg(feature = "server")]

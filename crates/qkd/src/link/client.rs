@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use darkroom_api::client::{Carrier, CarryError};
 use darkroom_api::problem::{self, Problem, ProblemType};
-use darkroom_api::routes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use darkroom_api::{protection, routes};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
 use http_body_util::BodyDataStream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, StatusCode, Url};
@@ -23,7 +25,7 @@ use crate::message::{
     Sealer, encapsulate, read_header, sealed_bytes,
 };
 use crate::reserve::Reserve;
-use crate::source::{self, SourceError};
+use crate::source::{self, KeySource, SourceError};
 
 /// How old the server's word may be for a request that can be sent again.
 const HELLO_LASTS: Duration = Duration::from_secs(300);
@@ -106,14 +108,24 @@ impl LinkClient {
             return Ok(None);
         };
         let source = source::open(from, &settings.local, &settings.remote)?;
-        Ok(Some(Self {
+        Ok(Some(Self::over(settings, mode, source, http)))
+    }
+
+    /// The same with keys from this source.
+    pub fn over(
+        settings: &LinkSettings,
+        mode: Mode,
+        source: Arc<dyn KeySource>,
+        http: reqwest::Client,
+    ) -> Self {
+        Self {
             http,
             mode,
             settings: settings.clone(),
             reserve: Reserve::start(source, settings.reserve.clone()),
             hellos: Mutex::default(),
             usage: Usage::default(),
-        }))
+        }
     }
 
     /// How bodies are sealed.
@@ -134,6 +146,21 @@ impl LinkClient {
     /// Its keys.
     pub fn reserve(&self) -> &Reserve {
         &self.reserve
+    }
+
+    /// What the page is told of it.
+    pub fn seen(&self) -> protection::Link {
+        let used = self.usage.key_used();
+        protection::Link {
+            mode: match self.mode {
+                Mode::Qkd => protection::LinkMode::Qkd,
+                Mode::Hybrid => protection::LinkMode::Hybrid,
+            },
+            source: protection::LinkSource::Etsi014,
+            key_used_ms_ago: used.map(|ago| ago.as_millis().try_into().unwrap_or(u64::MAX)),
+            messages: self.usage.sealed() + self.usage.opened(),
+            keys_in_reserve: self.reserve.level() as u64,
+        }
     }
 
     /// Sends a request sealed and returns its answer, opened as it is read.
@@ -186,7 +213,11 @@ impl LinkClient {
             return Ok(hello);
         }
         let asked = Instant::now();
-        let response = self.http.get(format!("{origin}{}", routes::LINK)).send().await?;
+        let response = self
+            .http
+            .get(format!("{origin}{}", routes::LINK))
+            .send()
+            .await?;
         if !response.status().is_success() {
             return Err(unsealed(response).await);
         }
@@ -326,6 +357,19 @@ impl LinkClient {
     }
 }
 
+impl Carrier for LinkClient {
+    fn carry(&self, request: Request) -> BoxFuture<'_, Result<Response, CarryError>> {
+        let answer = self.execute(request).map_err(|error| match error {
+            LinkError::Http(error) => CarryError::Http(error),
+            error => CarryError::Link {
+                is_transient: error.is_transient(),
+                detail: error.to_string(),
+            },
+        });
+        answer.boxed()
+    }
+}
+
 /// One request and its answer.
 struct Exchange<'a> {
     id: [u8; crate::message::EXCHANGE_BYTES],
@@ -398,7 +442,9 @@ async fn short(response: Response) -> Result<Bytes, LinkError> {
     while let Some(piece) = pieces.next().await {
         body.extend_from_slice(&piece?);
         if body.len() > PLAIN_BYTES_MAX {
-            return Err(LinkError::Broken(io::Error::other("the answer is too long")));
+            return Err(LinkError::Broken(io::Error::other(
+                "the answer is too long",
+            )));
         }
     }
     Ok(body.freeze())

@@ -129,7 +129,10 @@ mod tests {
         std::thread::sleep(lasts);
         let second = epochs.hello().unwrap().epoch;
         assert_ne!(first, second);
-        assert!(!epochs.claim(second, key(1)).unwrap(), "used in the epoch before");
+        assert!(
+            !epochs.claim(second, key(1)).unwrap(),
+            "used in the epoch before"
+        );
         assert!(epochs.claim(first, key(2)).unwrap());
         assert!(epochs.kem(first).unwrap().is_some());
         std::thread::sleep(lasts);

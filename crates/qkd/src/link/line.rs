@@ -25,7 +25,11 @@ impl fmt::Display for Line {
             Mode::Hybrid => "hybrid",
         };
         let (exchange, epoch) = (hex::encode(self.exchange), hex::encode(self.epoch));
-        write!(f, "1 {mode} {} {} {exchange} {epoch}", self.client, self.server)
+        write!(
+            f,
+            "1 {mode} {} {} {exchange} {epoch}",
+            self.client, self.server
+        )
     }
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod epochs;
 mod hello;
 mod line;
+mod metrics;
 mod server;
 mod usage;
 
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::client::{LinkClient, LinkError};
 pub use self::hello::Hello;
-pub use self::server::{LinkServer, guard};
+pub use self::metrics::LinkMetrics;
+pub use self::server::{End, LinkServer, guard};
 pub use self::usage::Usage;
 use crate::message::Mode;
 use crate::reserve::ReserveSettings;

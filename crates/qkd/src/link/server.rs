@@ -4,15 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse, web};
 use bytes::Bytes;
 use darkroom_api::problem::{self, Problem, ProblemType};
 use darkroom_api::routes;
@@ -28,7 +29,7 @@ use crate::message::{
     encapsulate, read_header, sealed_bytes,
 };
 use crate::reserve::Reserve;
-use crate::source::{self, SourceError};
+use crate::source::{self, KeySource, SourceError};
 
 /// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
 /// have no keys.
@@ -71,18 +72,21 @@ impl LinkServer {
                 continue;
             };
             let source = source::open(from, &settings.local, &settings.remote)?;
-            ends.push(End {
-                mode,
-                settings: settings.clone(),
-                reserve: Reserve::start(source, settings.reserve.clone()),
-                usage: Usage::default(),
-            });
+            ends.push(End::over(settings, mode, source));
         }
-        if ends.is_empty() {
-            return Ok(None);
+        match ends.is_empty() {
+            true => Ok(None),
+            false => Self::of(ends).map(Some),
         }
+    }
+
+    /// Of these ends.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn of(ends: Vec<End>) -> Result<Self, SetupError> {
         let epochs = Epochs::new().map_err(|_| SetupError::Randomness)?;
-        Ok(Some(Self { ends, epochs }))
+        Ok(Self { ends, epochs })
     }
 
     /// The ends.
@@ -92,6 +96,16 @@ impl LinkServer {
 }
 
 impl End {
+    /// An end with keys from this source.
+    pub fn over(settings: &LinkSettings, mode: Mode, source: Arc<dyn KeySource>) -> Self {
+        Self {
+            mode,
+            settings: settings.clone(),
+            reserve: Reserve::start(source, settings.reserve.clone()),
+            usage: Usage::default(),
+        }
+    }
+
     /// The link's settings.
     pub fn settings(&self) -> &LinkSettings {
         &self.settings
@@ -241,7 +255,7 @@ impl LinkServer {
             forged,
         };
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            match self.open(&admitted, &kem, request).await {
+            match self.open_body(&admitted, &kem, request).await {
                 Ok(()) => end.usage.count_opened(),
                 Err(refusal) => {
                     end.reserve.put_back(admitted.answer.key);
@@ -252,7 +266,7 @@ impl LinkServer {
         Ok(admitted)
     }
 
-    async fn open(
+    async fn open_body(
         &self,
         admitted: &Admitted<'_>,
         kem: &crate::message::DecapsulationKey,
@@ -278,7 +292,9 @@ impl LinkServer {
         let mut opened = Opened::new(opener, &rest, sealed);
 
         // What is short is opened before anything is done, also where nobody reads it.
-        let is_short = message.length_bytes.is_some_and(|bytes| bytes <= SEGMENT_BYTES as u64);
+        let is_short = message
+            .length_bytes
+            .is_some_and(|bytes| bytes <= SEGMENT_BYTES as u64);
         let payload: Plain = if is_short {
             let mut pieces = Vec::new();
             while let Some(piece) = opened.try_next().await? {
@@ -331,8 +347,13 @@ impl Admitted<'_> {
             }
             None => response.map_into_boxed_body(),
         };
-        let size = response.body().size();
-        if matches!(size, BodySize::None) || self.method == Method::HEAD.as_str() {
+        let has_no_body = matches!(response.body().size(), BodySize::None)
+            || matches!(
+                response.status(),
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+            || self.method == Method::HEAD.as_str();
+        if has_no_body {
             self.end.reserve.put_back(self.answer.key);
             return ServiceResponse::new(request, response);
         }
@@ -376,7 +397,8 @@ impl Admitted<'_> {
         let (sealer, first) = Sealer::new(&message, self.answer.key, shared.as_ref(), &context)?;
         self.end.usage.count_sealed();
         let name = HeaderName::from_static(LINK_HEADER);
-        head.headers_mut().insert(name, HeaderValue::from_static(SEALED));
+        head.headers_mut()
+            .insert(name, HeaderValue::from_static(SEALED));
         let sealed = Sealed::new(sealer, &message, first, PlainBody(Box::pin(body)));
         Ok(match length_bytes {
             Some(bytes) => head.set_body(BoxBody::new(SizedStream::new(
@@ -446,7 +468,7 @@ impl Refusal {
     fn response(&self, unread: Option<Body>) -> HttpResponse {
         let kind = self.kind();
         tracing::warn!(problem = kind.slug(), "sealed link: {self}");
-        let status = actix_web::http::StatusCode::from_u16(kind.status());
+        let status = StatusCode::from_u16(kind.status());
         let problem = Problem::new(kind, self.to_string());
         let text = serde_json::to_string(&problem).unwrap_or_default();
         let body = RefusalBody {

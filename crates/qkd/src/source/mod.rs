@@ -1,8 +1,14 @@
 //! Where keys come from.
 
+mod etsi;
+
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+pub use self::etsi::{EtsiMethod, EtsiSettings};
 
 use crate::key::{Key, KeyId};
 
@@ -61,5 +67,43 @@ impl SourceError {
             Self::Shortage { .. } | Self::Unreachable { .. } => true,
             Self::Unknown { .. } | Self::Refused { .. } | Self::Unexpected { .. } => false,
         }
+    }
+}
+
+/// Which source, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Settings {
+    /// A key management entity that speaks ETSI GS QKD 014.
+    #[serde(rename = "etsi-014")]
+    Etsi014(EtsiSettings),
+}
+
+/// Why a source cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Its address is not one.
+    #[error("the source's url is not https://host:port")]
+    Url,
+    /// Certificates or keys cannot be used.
+    #[error(transparent)]
+    Tls(#[from] darkroom_tls::TlsError),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// The source for the link from this end to that one. Nothing is asked yet.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(
+    settings: &Settings,
+    _local: &str,
+    remote: &str,
+) -> Result<Arc<dyn KeySource>, OpenError> {
+    match settings {
+        Settings::Etsi014(settings) => Ok(Arc::new(etsi::Etsi::open(settings, remote)?)),
     }
 }
