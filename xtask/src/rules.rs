@@ -1,12 +1,10 @@
 //! Who may use what. Checked on what cargo says, over all features and targets.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod graph;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
 
-use crate::command::{cargo, output};
+use self::graph::{Declared, Graph, Package};
 
 /// `package` must not come to use any of `banned`, through whatever is between.
 struct Apart {
@@ -57,8 +55,10 @@ const APART: &[Apart] = &[
 
 /// The packages that may hold a client key.
 const KEY_HOLDERS: &[&str] = &["frontend", "darkroom-cli", "e2e"];
+
 /// The feature of the FHE core with the client key in it.
 const KEY_FEATURE: &str = "client";
+
 /// Nothing is built on these.
 const LEAVES: &[&str] = &[
     "frontend",
@@ -87,68 +87,7 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-struct Graph {
-    packages: BTreeMap<String, Package>,
-    members: BTreeSet<String>,
-}
-
-struct Package {
-    name: String,
-    source: Option<String>,
-    features: BTreeMap<String, Vec<String>>,
-    declared: Vec<Declared>,
-    /// The ids that it uses, and whether in more than its own tests.
-    uses: Vec<(String, bool)>,
-}
-
-/// A line of `[dependencies]` and the like.
-struct Declared {
-    name: String,
-    features: Vec<String>,
-    for_tests: bool,
-}
-
 impl Graph {
-    fn of(workspace: &Path) -> Result<Self> {
-        let mut metadata = cargo(["metadata", "--format-version", "1", "--all-features"]);
-        metadata.current_dir(workspace);
-        let text = output(&mut metadata)?;
-        Self::read(&serde_json::from_str(&text)?).context("cargo metadata in an unknown form")
-    }
-
-    fn read(metadata: &Value) -> Option<Self> {
-        let mut uses: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
-        for node in metadata["resolve"]["nodes"].as_array()? {
-            let deps = node["deps"].as_array()?;
-            let edges = deps.iter().map(|dep| {
-                let kinds = dep["dep_kinds"].as_array()?;
-                let beyond_tests = kinds.iter().any(|kind| kind["kind"] != "dev");
-                Some((dep["pkg"].as_str()?.to_owned(), beyond_tests))
-            });
-            uses.insert(node["id"].as_str()?, edges.collect::<Option<_>>()?);
-        }
-        let mut packages = BTreeMap::new();
-        for package in metadata["packages"].as_array()? {
-            let id = package["id"].as_str()?;
-            let declared = package["dependencies"]
-                .as_array()?
-                .iter()
-                .map(Declared::read);
-            let read = Package {
-                name: package["name"].as_str()?.to_owned(),
-                source: package["source"].as_str().map(str::to_owned),
-                features: serde_json::from_value(package["features"].clone()).ok()?,
-                declared: declared.collect::<Option<_>>()?,
-                uses: uses.remove(id).unwrap_or_default(),
-            };
-            packages.insert(id.to_owned(), read);
-        }
-        let members = strings(&metadata["workspace_members"])?
-            .into_iter()
-            .collect();
-        Some(Self { packages, members })
-    }
-
     fn violations(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for (id, package) in &self.packages {
@@ -184,41 +123,6 @@ impl Graph {
             }
         }
         broken
-    }
-
-    /// All that a package comes to use, its own tests included or not, and the way there.
-    fn reached_from(&self, start: &str, in_tests: bool) -> Vec<(&str, String)> {
-        let mut seen = BTreeSet::from([start]);
-        let mut found = Vec::new();
-        let mut open = vec![(start, self.name(start).to_owned())];
-        while let Some((id, way)) = open.pop() {
-            let Some(package) = self.packages.get(id) else {
-                continue;
-            };
-            for (next, beyond_tests) in &package.uses {
-                if (*beyond_tests || (in_tests && id == start)) && seen.insert(next) {
-                    let name = self.name(next);
-                    let way = format!("{way} -> {name}");
-                    found.push((name, way.clone()));
-                    open.push((next, way));
-                }
-            }
-        }
-        found
-    }
-
-    fn name<'a>(&'a self, id: &'a str) -> &'a str {
-        self.packages.get(id).map_or(id, |package| &package.name)
-    }
-}
-
-impl Declared {
-    fn read(value: &Value) -> Option<Self> {
-        Some(Self {
-            name: value["name"].as_str()?.to_owned(),
-            features: strings(&value["features"])?,
-            for_tests: value["kind"] == "dev",
-        })
     }
 }
 
@@ -261,14 +165,6 @@ fn key_taken(package: &Package) -> Vec<String> {
         || forwarded.any(|feature| forwards.contains(feature));
     let message = format!("{name} takes the client key (darkroom-fhe, feature {KEY_FEATURE})");
     taken.then_some(message).into_iter().collect()
-}
-
-fn strings(value: &Value) -> Option<Vec<String>> {
-    value
-        .as_array()?
-        .iter()
-        .map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod npy;
 mod npz;
 pub mod params;
 pub mod picture;
+mod pixels;
 mod product;
 pub mod seed;
 mod straighten;

@@ -8,6 +8,7 @@ mod linear;
 mod load;
 mod lookup;
 mod network;
+mod places;
 mod spread;
 mod tables;
 mod weights;

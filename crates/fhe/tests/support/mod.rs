@@ -71,6 +71,18 @@ impl Folder {
     }
 }
 
+/// Why it does not load.
+pub fn refusal(folder: &Folder) -> String {
+    folder.load().unwrap_err().to_string()
+}
+
+pub fn assert_refused(folder: &Folder, parts: &[&str]) {
+    let message = refusal(folder);
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
 /// A `.npy` file, version 1.0.
 pub fn npy(dtype: &str, fortran: bool, shape: &str, data: Vec<u8>) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
