@@ -1,1 +1,0 @@
-//! Key management entities with a simulated BB84 link.
