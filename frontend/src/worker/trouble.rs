@@ -271,6 +271,12 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             "Try again later. If it happens again, tell whoever runs this server.",
         ),
         P::UpstreamUnreachable | P::StorageUnavailable | P::ShuttingDown => unreachable_server(),
+        P::LinkKeyShortage | P::LinkStale | P::LinkRefused | P::LinkUnsealed => trouble(
+            K::Refused,
+            "The sealed link between the servers does not work at the moment.",
+            NOTHING_LOST,
+            "Nothing was sent unsealed. Try again in a moment; if it lasts, tell whoever runs this server.",
+        ),
         P::Internal => trouble(
             K::Refused,
             "The server met a fault of its own.",
