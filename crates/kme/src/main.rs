@@ -1,0 +1,70 @@
+//! `darkroom-kme`: one key management entity of a pair.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use darkroom_kme::{Config, Log, LogFormat};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// One key management entity of a pair, with a simulated quantum channel between them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// A TOML file; config.sample.toml shows what can be in it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only check the configuration.
+    #[arg(long, conflicts_with = "healthcheck")]
+    check: bool,
+    /// Only ask the node of this configuration whether it is alive.
+    #[arg(long)]
+    healthcheck: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let config = Config::load(arguments.config.as_deref())?;
+    if arguments.healthcheck {
+        return darkroom_api::health::check(config.status).context("the node is not well");
+    }
+    start_log(&config.log)?;
+    if arguments.check {
+        println!("the configuration is valid");
+        return Ok(());
+    }
+    // Before anything is ready, so that no signal is lost.
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let peer = config.peer.address.clone();
+    let node = darkroom_kme::start(config)?;
+    match node.peer_address() {
+        Some(address) => tracing::info!("peer channel on {address}"),
+        None => tracing::info!("peer channel to {peer}"),
+    }
+    tracing::info!("status page on {}", node.status_address());
+    tracing::info!("listening on {}", node.etsi_address());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    node.stop();
+    Ok(())
+}
+
+fn start_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}
