@@ -4,7 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, dev, web};
+use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
+use darkroom_tls::{remember, server_config};
 use tokio::sync::watch;
 
 use crate::config::{Config, Limits};
@@ -13,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::models::Catalogue;
 use crate::queue::Queue;
 use crate::routes;
+use crate::storage::Storage;
 use crate::worker::Worker;
 
 /// How long open connections may go on when everything else has stopped.
@@ -36,6 +40,8 @@ pub struct State {
     pub queue: Arc<Queue>,
     /// The models.
     pub catalogue: Arc<Catalogue>,
+    /// Where images come from and results go.
+    pub storage: Arc<Storage>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What callers may ask for.
@@ -89,10 +95,20 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     catalogue.current().await?;
     let queue = Arc::new(Queue::open(&config).await?);
     let metrics = Arc::new(Metrics::new()?);
+    let storage = Arc::new(Storage::new(&config)?);
+    if let Some(link) = storage.link() {
+        metrics.add(LinkMetrics::of_client(Arc::clone(link))?)?;
+    }
+    let link = LinkServer::open([&config.gateway_link])?.map(web::Data::new);
+    if let Some(link) = &link {
+        metrics.add(LinkMetrics::of_server(link.clone().into_inner())?)?;
+    }
+    let tls = config.tls.as_ref().map(server_config).transpose()?;
     let worker = Worker::start(
         &config,
         Arc::clone(&queue),
         Arc::clone(&catalogue),
+        Arc::clone(&storage),
         Arc::clone(&metrics),
     )?;
 
@@ -101,6 +117,7 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     let state = State {
         queue,
         catalogue,
+        storage,
         metrics,
         limits: config.limits.clone(),
         poll,
@@ -110,15 +127,24 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     let app = move || {
         App::new()
             .app_data(state.clone())
+            .wrap(from_fn(guard))
+            .configure(|app| {
+                if let Some(link) = &link {
+                    app.app_data(link.clone());
+                }
+            })
             .configure(|app| routes::add(app, &state))
     };
-    let http = HttpServer::new(app)
+    let server = HttpServer::new(app)
+        .on_connect(remember)
         .disable_signals()
         .shutdown_timeout(LINGER_S)
         // A client that has gone away ends its event stream.
-        .h1_allow_half_closed(false)
-        .listen(listener)?
-        .run();
+        .h1_allow_half_closed(false);
+    let http = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?.run(),
+        None => server.listen(listener)?.run(),
+    };
     let (asked, stop) = watch::channel(false);
     let handle = Handle(Arc::new(asked));
     let drain = Duration::from_millis(config.drain_ms);

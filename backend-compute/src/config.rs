@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use darkroom_fhe::eval::EvaluationKey;
 use darkroom_fhe::params::NETWORK;
+use darkroom_qkd::link::LinkSettings;
+use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,17 @@ use crate::error::Error;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// TLS for whoever connects; plain HTTP where not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerSettings>,
+    /// TLS towards storage.
+    pub tls_client: ClientSettings,
+    /// Whether plain HTTP may leave this machine, in either direction.
+    pub allow_plain_http: bool,
+    /// The sealed link from the gateway.
+    pub gateway_link: LinkSettings,
+    /// The sealed link to storage.
+    pub storage_link: LinkSettings,
     /// Where storage is, without `/v1`.
     pub storage_url: String,
     /// Folders of model folders; where two hold a model of one name, the first wins.
@@ -85,6 +98,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7002)),
+            tls: None,
+            tls_client: ClientSettings::default(),
+            allow_plain_http: false,
+            gateway_link: LinkSettings::default(),
+            storage_link: LinkSettings::default(),
             storage_url: "http://127.0.0.1:7001".to_owned(),
             models: vec![PathBuf::from("models")],
             database: PathBuf::from("data/compute.sqlite"),
@@ -160,6 +178,9 @@ impl Config {
     /// The first setting that does not.
     pub fn check(&self) -> Result<(), Error> {
         self.check_storage_url()?;
+        check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
+        self.gateway_link.check()?;
+        self.storage_link.check()?;
         let (queue, limits) = (&self.queue, &self.limits);
         let longest_ms = 400 * 24 * 60 * 60 * 1000;
         let numbers = [
@@ -229,8 +250,8 @@ impl Config {
         let Ok(url) = reqwest::Url::parse(&self.storage_url) else {
             return refuse("not a URL, such as http://storage:7001");
         };
-        if url.scheme() != "http" {
-            return refuse("the scheme is not http");
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("the scheme is neither http nor https");
         }
         if !url.username().is_empty() || url.password().is_some() {
             return refuse("a URL here carries no user and no password");
@@ -238,6 +259,7 @@ impl Config {
         if url.query().is_some() || url.fragment().is_some() {
             return refuse("a URL here has no query and no fragment");
         }
+        check_url(&url, self.allow_plain_http)?;
         Ok(())
     }
 

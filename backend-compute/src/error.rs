@@ -42,8 +42,14 @@ pub enum Error {
     #[error("database: {0}")]
     Row(#[from] serde_json::Error),
     /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    HttpClient(#[source] reqwest::Error),
+    /// TLS cannot be set up.
     #[error(transparent)]
-    Client(#[from] darkroom_api::client::ClientError),
+    Tls(#[from] darkroom_tls::TlsError),
+    /// A sealed link cannot be set up.
+    #[error("sealed link: {0}")]
+    Link(#[from] darkroom_qkd::link::SetupError),
     /// The system gives no random numbers.
     #[error("no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -149,7 +155,9 @@ impl Error {
             | Self::Database(_)
             | Self::Migrate(_)
             | Self::Row(_)
-            | Self::Client(_)
+            | Self::HttpClient(_)
+            | Self::Tls(_)
+            | Self::Link(_)
             | Self::Randomness(_)
             | Self::Metrics(_)
             | Self::BrokenOff => ProblemType::Internal,

@@ -65,6 +65,14 @@ impl Metrics {
         })
     }
 
+    /// Adds figures that somebody else keeps.
+    ///
+    /// # Errors
+    /// [`Error::Metrics`].
+    pub fn add(&self, figures: impl Collector + 'static) -> Result<(), Error> {
+        Ok(self.registry.register(Box::new(figures))?)
+    }
+
     /// All figures as text, with these jobs.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub fn add(app: &mut web::ServiceConfig, state: &State) {
         .service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
         .service(resource(routes::METRICS, "GET").route(web::get().to(metrics::show)))
+        .service(resource(routes::PROTECTION, "GET").route(web::get().to(health::protection)))
         .service(resource(routes::MODELS, "GET").route(web::get().to(models::list)))
         .service(resource(routes::MODEL, "GET").route(web::get().to(models::one)))
         .service(

@@ -1,12 +1,16 @@
 //! Storage as a job sees it: by its grant alone, and with patience.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use darkroom_api::client::{Access, ClientError, Storage as Client};
+use darkroom_api::client::{Access, Carrier, ClientError, Storage as Client, patient};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, VaultId};
 use darkroom_api::problem::{Problem, ProblemType};
+use darkroom_api::protection::Seen;
+use darkroom_api::routes::PROTECTION;
+use darkroom_qkd::link::LinkClient;
 use tokio::sync::watch;
 
 use crate::config::{Config, Storage as Patience};
@@ -15,6 +19,9 @@ use crate::error::Error;
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a look at what protects the way may take.
+const GLANCE: Duration = Duration::from_secs(2);
+
 /// How often a call may fail in storage itself before it is given up.
 const STUMBLES_MAX: u32 = 2;
 
@@ -22,6 +29,10 @@ const STUMBLES_MAX: u32 = 2;
 #[derive(Debug)]
 pub struct Storage {
     client: Client,
+    /// Asked past the link, for what protects the connection beneath.
+    http: reqwest::Client,
+    protection_url: String,
+    link: Option<Arc<LinkClient>>,
     patience: Duration,
     first_pause: Duration,
     object_bytes_max: usize,
@@ -48,21 +59,45 @@ pub struct Scope<'a> {
 }
 
 impl Storage {
-    /// Storage as configured.
+    /// Storage as configured, over its sealed link if that is on. Within a tokio runtime.
     ///
     /// # Errors
-    /// The HTTP client cannot be set up.
+    /// The HTTP client or the link cannot be set up.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        let client = patient(darkroom_tls::http_client(&config.tls_client)?).build();
+        let http = client.map_err(Error::HttpClient)?;
+        let link = LinkClient::open(&config.storage_link, http.clone())?.map(Arc::new);
+        let carrier: Arc<dyn Carrier> = match &link {
+            Some(link) => Arc::clone(link) as _,
+            None => Arc::new(http.clone()),
+        };
         let Patience {
             patience_ms,
             pause_ms,
         } = config.storage;
         Ok(Self {
-            client: Client::new(&config.storage_url)?,
+            client: Client::over(&config.storage_url, http.clone(), carrier),
+            protection_url: format!("{}{PROTECTION}", config.storage_url.trim_end_matches('/')),
+            http,
+            link,
             patience: Duration::from_millis(patience_ms),
             first_pause: Duration::from_millis(pause_ms),
             object_bytes_max: config.limits.image_bytes,
         })
+    }
+
+    /// The sealed link, if it is on.
+    pub fn link(&self) -> Option<&Arc<LinkClient>> {
+        self.link.as_ref()
+    }
+
+    /// What protects the way to storage; nothing if storage cannot be reached now.
+    pub async fn protection(&self) -> Option<Seen> {
+        let request = self.http.get(&self.protection_url).timeout(GLANCE);
+        let answer = request.send().await.ok()?.error_for_status().ok()?;
+        let mut seen: Seen = answer.json().await.ok()?;
+        seen.link = self.link.as_ref().map(|link| link.seen());
+        Some(seen)
     }
 
     /// Fetches an image, header included and unchecked.

@@ -42,7 +42,7 @@ pub struct Context {
     /// The models.
     pub catalogue: Arc<Catalogue>,
     /// Where images come from and results go.
-    pub storage: Storage,
+    pub storage: Arc<Storage>,
     /// Where they are computed.
     pub threads: Threads,
     /// The evaluation keys that it takes.
@@ -69,17 +69,18 @@ impl Worker {
     /// Starts it.
     ///
     /// # Errors
-    /// The system gives no more threads, or the client of storage cannot be set up.
+    /// The system gives no more threads.
     pub fn start(
         config: &Config,
         queue: Arc<Queue>,
         catalogue: Arc<Catalogue>,
+        storage: Arc<Storage>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let context = Context {
             queue,
             catalogue,
-            storage: Storage::new(config)?,
+            storage,
             threads: Threads::start(config.thread_count())?,
             keys: KeyCache::new(config.key_cache_bytes, RESIDENCE, Arc::clone(&metrics)),
             metrics,

@@ -8,6 +8,9 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, web};
+use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
+use darkroom_tls::{remember, server_config};
+use prometheus::Registry;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -27,6 +30,7 @@ pub(crate) struct State {
     pub(crate) vaults: Vaults,
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
+    pub(crate) metrics: Registry,
 }
 
 impl State {
@@ -43,6 +47,7 @@ impl State {
             vaults,
             objects,
             signer,
+            metrics: Registry::new(),
         })
     }
 }
@@ -56,6 +61,13 @@ impl State {
 pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
     let state = web::Data::new(State::open(config).await?);
     let every = Duration::from_millis(state.config.sweep.every_ms);
+    let links = [&state.config.gateway_link, &state.config.compute_link];
+    let link = LinkServer::open(links)?.map(web::Data::new);
+    if let Some(link) = &link {
+        let figures = LinkMetrics::of_server(link.clone().into_inner())?;
+        state.metrics.register(Box::new(figures))?;
+    }
+    let tls = state.config.tls.as_ref().map(server_config).transpose()?;
     let (workers, stop_ms) = (state.config.workers, state.config.stop_ms);
     // The sweep ends with the service: it holds the state only while it works.
     let weak = Arc::downgrade(&state.clone().into_inner());
@@ -63,17 +75,28 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
+            .wrap(from_fn(guard))
             .wrap(from_fn(log))
+            .configure(|app| {
+                if let Some(link) = &link {
+                    app.app_data(link.clone());
+                }
+            })
             .configure(routes::configure)
             .default_service(web::to(routes::no_route))
     })
+    .on_connect(remember)
     .client_disconnect_timeout(LINGER)
     .shutdown_timeout(stop_ms.div_ceil(1000))
     .disable_signals();
     if workers > 0 {
         server = server.workers(workers);
     }
-    Ok(server.listen(listener)?.run())
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
 }
 
 /// One line for a request: no path (it names vaults and objects), no header, no body.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use darkroom_api::header::{HEADER_BYTES, ObjectKind};
+use darkroom_qkd::link::LinkSettings;
+use darkroom_tls::{ServerSettings, check_listen};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
@@ -18,6 +20,14 @@ use crate::error::Error;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// TLS for whoever connects; plain HTTP where not set.
+    pub tls: Option<ServerSettings>,
+    /// Whether plain HTTP may leave this machine.
+    pub allow_plain_http: bool,
+    /// The sealed link from the gateway.
+    pub gateway_link: LinkSettings,
+    /// The sealed link from compute.
+    pub compute_link: LinkSettings,
     /// The folder of the store; made if it is not there.
     pub data_dir: PathBuf,
     /// Threads that serve requests; 0 is one a core.
@@ -99,6 +109,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7001)),
+            tls: None,
+            allow_plain_http: false,
+            gateway_link: LinkSettings::default(),
+            compute_link: LinkSettings::default(),
             data_dir: PathBuf::from("data/storage"),
             workers: 0,
             stop_ms: 30_000,
@@ -199,7 +213,18 @@ impl Config {
         })?;
         require(!self.data_dir.as_os_str().is_empty(), || {
             "data_dir is empty".to_owned()
-        })
+        })?;
+        let links = [
+            ("gateway_link", &self.gateway_link),
+            ("compute_link", &self.compute_link),
+        ];
+        for (name, link) in links {
+            link.check().map_err(|error| Error::Config {
+                detail: format!("{name}.{error}"),
+            })?;
+        }
+        check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
+        Ok(())
     }
 }
 

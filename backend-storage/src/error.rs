@@ -105,6 +105,15 @@ pub enum Error {
     /// The clock stands before 1970.
     #[error("the clock is not set")]
     Clock,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] darkroom_tls::TlsError),
+    /// A sealed link cannot be set up.
+    #[error("sealed link: {0}")]
+    Link(#[from] darkroom_qkd::link::SetupError),
+    /// A figure cannot be shown.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// The configuration is not valid.
     #[error("configuration: {detail}")]
     Config {
@@ -140,6 +149,9 @@ impl Error {
             | Self::Task
             | Self::Randomness
             | Self::Clock
+            | Self::Tls(_)
+            | Self::Link(_)
+            | Self::Metrics(_)
             | Self::Config { .. } => ProblemType::Internal,
         }
     }

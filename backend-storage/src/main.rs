@@ -29,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let config = Config::load(arguments.config.as_deref())?;
     if arguments.healthcheck {
-        return darkroom_api::health::check(config.listen).context("storage is not well");
+        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
+        return asked.context("storage is not well");
     }
     start_log(&config.log)?;
     if arguments.check {
@@ -47,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
     let data_dir = config.data_dir.clone();
     let server = backend_storage::serve(listener, config)
         .await
-        .with_context(|| format!("cannot open the store in {}", data_dir.display()))?;
+        .with_context(|| format!("cannot start (the store is in {})", data_dir.display()))?;
     tracing::info!("listening on {address}");
     let handle = server.handle();
     tokio::spawn(async move {

@@ -76,6 +76,9 @@ pub struct Server {
         default_value = "http://localhost:7000"
     )]
     pub url: String,
+    /// Trust only these roots (PEM) with https; otherwise the system's
+    #[arg(long, value_name = "FILE")]
+    pub roots: Option<PathBuf>,
 }
 
 /// `darkroom analyse`

@@ -191,6 +191,12 @@ pub enum Error {
         /// What came back.
         source: ClientError,
     },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] darkroom_tls::TlsError),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    HttpClient(#[source] reqwest::Error),
     /// The server failed, or said no.
     #[error("{doing} failed")]
     Service {

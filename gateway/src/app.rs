@@ -8,12 +8,16 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use darkroom_api::routes::{HEALTH, READY};
+use darkroom_api::routes::{GATEWAY_PROTECTION, HEALTH, METRICS, READY};
+use darkroom_qkd::link::LinkMetrics;
+use darkroom_tls::{remember, server_config};
+use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Service};
 use crate::headers::secure;
 use crate::page::Page;
+use crate::protection::protection;
 use crate::proxy::Proxy;
 use crate::ready::{alive, ready};
 
@@ -32,31 +36,50 @@ pub fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
     page.compress()?;
     let page = web::Data::from(page);
     let proxy = web::Data::new(Proxy::new(&config)?);
+    let metrics = web::Data::new(metrics(&proxy)?);
+    let tls = config.tls.as_ref().map(server_config).transpose()?;
     let app = move || {
         App::new()
             .app_data(page.clone())
             .app_data(proxy.clone())
+            .app_data(metrics.clone())
             .wrap(from_fn(secure))
             .default_service(web::to(answer))
     };
     let server = HttpServer::new(app)
+        .on_connect(remember)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_S)
         // A client that has gone away ends its request here and in the service behind.
-        .h1_allow_half_closed(false)
-        .listen(listener)?
-        .run();
-    Ok(server)
+        .h1_allow_half_closed(false);
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
 }
 
-/// Says whether a gateway would start with this configuration.
+/// Says whether a gateway would start with this configuration; within a tokio runtime.
 ///
 /// # Errors
 /// Those of [`serve`], save what belongs to the listener.
 pub fn check(config: &Config) -> Result<(), Error> {
     Page::load(&config.page_dir)?;
     Proxy::new(config)?;
+    config.tls.as_ref().map(server_config).transpose()?;
     Ok(())
+}
+
+/// The figures of the sealed links.
+fn metrics(proxy: &Proxy) -> Result<Registry, Error> {
+    let registry = Registry::new();
+    for service in [Service::Storage, Service::Compute] {
+        if let Some(link) = proxy.link(service) {
+            let figures = LinkMetrics::of_client(Arc::clone(link))?;
+            registry.register(Box::new(figures))?;
+        }
+    }
+    Ok(registry)
 }
 
 /// Every request. The path is matched as it came: a router would decode it first.
@@ -65,13 +88,18 @@ async fn answer(
     payload: web::Payload,
     page: web::Data<Page>,
     proxy: web::Data<Proxy>,
+    metrics: web::Data<Registry>,
 ) -> Result<HttpResponse, Error> {
     let path = request.uri().path();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if path == GATEWAY_PROTECTION && is_read {
+        return Ok(protection(&request, &proxy).await);
+    }
     let under_api = path.strip_prefix(API);
     if under_api.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return proxy.pass(&request, payload).await;
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    if !is_read {
         return Err(Error::MethodNotAllowed {
             method: request.method().to_string(),
             allowed: READ,
@@ -80,6 +108,10 @@ async fn answer(
     match path {
         HEALTH => Ok(alive()),
         READY => ready(&proxy).await,
+        METRICS => {
+            let text = TextEncoder::new().encode_to_string(&metrics.gather())?;
+            Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
+        }
         _ => page.answer(&request),
     }
 }

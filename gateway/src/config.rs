@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use darkroom_qkd::link::LinkSettings;
+use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use reqwest::Url;
@@ -17,6 +19,14 @@ use crate::error::Error;
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// TLS for browsers; plain HTTP where not set.
+    pub tls: Option<ServerSettings>,
+    /// TLS towards the services.
+    pub tls_client: ClientSettings,
+    /// The sealed link to storage.
+    pub storage_link: LinkSettings,
+    /// The sealed link to compute.
+    pub compute_link: LinkSettings,
     /// The folder of the built page.
     pub page_dir: PathBuf,
     /// Where storage is.
@@ -31,7 +41,7 @@ pub struct Config {
     pub idle_timeout: Duration,
 }
 
-/// The address of a service: `http://host:port` and nothing more.
+/// The address of a service: `http://host:port` or `https://host:port` and nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(Url);
 
@@ -39,6 +49,12 @@ pub struct Origin(Url);
 #[serde(deny_unknown_fields)]
 struct Settings {
     listen: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<ServerSettings>,
+    tls_client: ClientSettings,
+    allow_plain_http: bool,
+    storage_link: LinkSettings,
+    compute_link: LinkSettings,
     page_dir: PathBuf,
     storage_url: String,
     compute_url: String,
@@ -51,6 +67,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7000)),
+            tls: None,
+            tls_client: ClientSettings::default(),
+            allow_plain_http: false,
+            storage_link: LinkSettings::default(),
+            compute_link: LinkSettings::default(),
             page_dir: "dist".into(),
             storage_url: "http://127.0.0.1:7001".into(),
             compute_url: "http://127.0.0.1:7002".into(),
@@ -86,11 +107,23 @@ impl Config {
         })?;
         let idle = positive("idle_timeout_ms", settings.idle_timeout_ms)?;
         let connect = positive("connect_timeout_ms", settings.connect_timeout_ms)?;
+        let plain = settings.allow_plain_http;
+        check_listen(settings.listen, settings.tls.is_some(), plain)?;
+        let storage_url = Origin::parse("storage_url", &settings.storage_url)?;
+        let compute_url = Origin::parse("compute_url", &settings.compute_url)?;
+        check_url(&storage_url.0, plain)?;
+        check_url(&compute_url.0, plain)?;
+        settings.storage_link.check()?;
+        settings.compute_link.check()?;
         Ok(Self {
             listen: settings.listen,
+            tls: settings.tls,
+            tls_client: settings.tls_client,
+            storage_link: settings.storage_link,
+            compute_link: settings.compute_link,
             page_dir: settings.page_dir,
-            storage_url: Origin::parse("storage_url", &settings.storage_url)?,
-            compute_url: Origin::parse("compute_url", &settings.compute_url)?,
+            storage_url,
+            compute_url,
             body_bytes_max: positive("body_bytes_max", settings.body_bytes_max)?,
             connect_timeout: Duration::from_millis(connect),
             idle_timeout: Duration::from_millis(idle),
@@ -102,7 +135,7 @@ impl Origin {
     /// Reads an address; `key` is the setting that a complaint names.
     ///
     /// # Errors
-    /// If it is not `http://host:port`.
+    /// If it is neither `http://host:port` nor `https://host:port`.
     pub fn parse(key: &str, text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             let reason = format!("{key} = {text:?}: {why}");
@@ -111,13 +144,11 @@ impl Origin {
         let Ok(url) = Url::parse(text) else {
             return refuse("not an address; write http://host:port");
         };
-        if url.scheme() == "https" {
-            return refuse("TLS between the services is not supported yet; write http://host:port");
-        }
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();
-        if url.scheme() != "http" || !url.has_host() || !bare || !anonymous {
-            return refuse("write http://host:port and nothing more");
+        let is_http = matches!(url.scheme(), "http" | "https");
+        if !is_http || !url.has_host() || !bare || !anonymous {
+            return refuse("write http://host:port or https://host:port and nothing more");
         }
         Ok(Self(url))
     }
@@ -168,7 +199,9 @@ mod tests {
         let refusals = [
             ("colour = 'red'", "colour"),
             ("listen = 'everywhere'", "listen"),
-            ("storage_url = 'https://storage:7001'", "TLS"),
+            ("storage_url = 'http://storage:7001'", "allow_plain_http"),
+            ("listen = '0.0.0.0:7000'", "allow_plain_http"),
+            ("storage_link.mode = 'hybrid'", "local"),
             ("storage_url = 'storage:7001'", "storage_url"),
             ("compute_url = 'http://user@compute'", "compute_url"),
             ("compute_url = 'http://compute/path'", "compute_url"),
@@ -178,8 +211,8 @@ mod tests {
             let message = with(toml).unwrap_err().to_string();
             assert!(message.contains(named), "{toml}: {message}");
         }
-        let config = with("storage_url = 'http://storage.example:81'").unwrap();
+        let config = with("storage_url = 'https://storage.example:81'").unwrap();
         let url = config.storage_url.at("/v1/vaults", Some("after=1"));
-        assert_eq!(url.as_str(), "http://storage.example:81/v1/vaults?after=1");
+        assert_eq!(url.as_str(), "https://storage.example:81/v1/vaults?after=1");
     }
 }

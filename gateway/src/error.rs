@@ -65,6 +65,15 @@ pub enum Error {
         /// Why.
         source: reqwest::Error,
     },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] darkroom_tls::TlsError),
+    /// A sealed link cannot be set up.
+    #[error("sealed link: {0}")]
+    Link(#[from] darkroom_qkd::link::SetupError),
+    /// A figure cannot be shown.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     NoRandomness,
@@ -141,6 +150,22 @@ pub enum Error {
         /// How long the gateway waited.
         idle_s: u64,
     },
+    /// There is no key for the sealed link to a service.
+    #[error(
+        "There is no QKD key for the sealed link to {service}, so nothing was sent or opened. Try again in a moment; if it lasts, look at the key management entities on both sides."
+    )]
+    NoKey {
+        /// Which one.
+        service: Service,
+    },
+    /// The sealed link to a service does not work.
+    #[error(
+        "The sealed link to {service} does not work, so nothing was passed on. Look into the logs of the gateway and of {service}."
+    )]
+    LinkBroken {
+        /// Which one.
+        service: Service,
+    },
     /// A service answers, but says that it cannot work now.
     #[error("{service} is not ready: it answered {status}. Look into the log of {service}.")]
     NotReady {
@@ -159,6 +184,9 @@ impl Error {
             | Self::NoNonce { .. }
             | Self::Start { .. }
             | Self::Client { .. }
+            | Self::Tls(_)
+            | Self::Link(_)
+            | Self::Metrics(_)
             | Self::NoRandomness => ProblemType::Internal,
             Self::NotFound => ProblemType::NotFound,
             Self::PathRefused
@@ -168,7 +196,9 @@ impl Error {
             Self::MethodNotAllowed { .. } => ProblemType::MethodNotAllowed,
             Self::TooLarge { .. } => ProblemType::TooLarge,
             Self::UploadTimeout { .. } => ProblemType::UploadTimeout,
+            Self::NoKey { .. } => ProblemType::LinkKeyShortage,
             Self::Unreachable { .. }
+            | Self::LinkBroken { .. }
             | Self::Broken { .. }
             | Self::Silent { .. }
             | Self::NotReady { .. } => ProblemType::UpstreamUnreachable,

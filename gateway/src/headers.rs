@@ -2,8 +2,9 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::Next;
+use darkroom_tls::Connection;
 
 use crate::error::Error;
 
@@ -20,6 +21,9 @@ const ALWAYS: [(&str, &str); 6] = [
 // Dropping, picking, pasting and copying need no permission, and the page uses nothing else.
 const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
     gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
+
+/// Over TLS: a browser that was here once comes by TLS for a year.
+const STRICT: &str = "max-age=31536000";
 
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("content-security-policy");
 
@@ -54,6 +58,8 @@ pub(crate) async fn secure(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let connection = request.conn_data::<Connection>();
+    let is_tls = connection.is_some_and(|connection| connection.tls.is_some());
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
@@ -61,6 +67,9 @@ pub(crate) async fn secure(
             HeaderName::from_static(name),
             HeaderValue::from_static(value),
         );
+    }
+    if is_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT));
     }
     if !headers.contains_key(POLICY) {
         headers.insert(POLICY, HeaderValue::from_static(POLICY_OF_DATA));

@@ -11,6 +11,7 @@ mod config;
 mod error;
 mod headers;
 mod page;
+mod protection;
 mod proxy;
 mod ready;
 mod target;

@@ -32,7 +32,8 @@ async fn main() -> anyhow::Result<()> {
         .init();
     let config = Config::load(arguments.config.as_deref())?;
     if arguments.healthcheck {
-        return darkroom_api::health::check(config.listen).context("the gateway is not well");
+        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
+        return asked.context("the gateway is not well");
     }
     if arguments.check {
         gateway::check(&config)?;

@@ -1,6 +1,7 @@
 //! Passes requests on to storage and compute.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::SizedStream;
@@ -8,6 +9,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
+use darkroom_qkd::link::{LinkClient, LinkError};
 use futures_util::{Stream, stream};
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::time::timeout;
@@ -55,6 +57,8 @@ type Upload = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 /// The way to the services.
 pub(crate) struct Proxy {
     pub(crate) client: reqwest::Client,
+    storage_link: Option<Arc<LinkClient>>,
+    compute_link: Option<Arc<LinkClient>>,
     storage: Origin,
     compute: Origin,
     body_bytes_max: u64,
@@ -63,14 +67,17 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
+        let client = darkroom_tls::http_client(&config.tls_client)?
             .connect_timeout(config.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(|source| Error::Client { source })?;
+        let link = |settings| LinkClient::open(settings, client.clone());
         Ok(Self {
+            storage_link: link(&config.storage_link)?.map(Arc::new),
+            compute_link: link(&config.compute_link)?.map(Arc::new),
             client,
             storage: config.storage_url.clone(),
             compute: config.compute_url.clone(),
@@ -84,6 +91,35 @@ impl Proxy {
             Service::Storage => &self.storage,
             Service::Compute => &self.compute,
         }
+    }
+
+    pub(crate) fn link(&self, service: Service) -> Option<&Arc<LinkClient>> {
+        match service {
+            Service::Storage => self.storage_link.as_ref(),
+            Service::Compute => self.compute_link.as_ref(),
+        }
+    }
+
+    async fn send(
+        &self,
+        service: Service,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, Error> {
+        let request = request.build().map_err(|error| failure(service, &error))?;
+        let Some(link) = self.link(service) else {
+            let answer = self.client.execute(request).await;
+            return answer.map_err(|error| failure(service, &error));
+        };
+        link.execute(request).await.map_err(|error| match error {
+            LinkError::Http(error) => failure(service, &error),
+            error => {
+                tracing::warn!("sealed link to {service}: {error}");
+                match error.is_shortage() {
+                    true => Error::NoKey { service },
+                    false => Error::LinkBroken { service },
+                }
+            }
+        })
     }
 
     /// Passes one request on and its answer back.
@@ -111,12 +147,12 @@ impl Proxy {
             to = to.body(body);
             upload = Some(Box::pin(filling) as Upload);
         }
-        let mut sending = Box::pin(to.send());
+        let mut sending = Box::pin(self.send(service, to));
         let response = loop {
             tokio::select! {
                 biased;
                 end = poll(&mut upload), if upload.is_some() => { upload = None; end?; }
-                response = &mut sending => break response.map_err(|e| failure(service, &e))?,
+                response = &mut sending => break response?,
                 error = activity.idle(self.idle, service) => return Err(error),
             }
         };

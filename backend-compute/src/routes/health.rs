@@ -1,6 +1,7 @@
-//! Whether the service runs, and whether it can take jobs.
+//! Whether the service runs, whether it can take jobs, and what protects the ways to it and from it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::protection::{Hop, Party};
 
 use crate::app::{Phase, State};
 use crate::error::Error;
@@ -20,6 +21,17 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error> {
     }
     state.queue.ping().await?;
     Ok(plain("ready"))
+}
+
+/// What protects the connection that this was asked on, and the way from here to storage.
+pub async fn protection(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let mut seen = darkroom_tls::seen(&request);
+    seen.beyond = Some(Box::new(Hop {
+        from: Party::Compute,
+        to: Party::Storage,
+        seen: state.storage.protection().await,
+    }));
+    HttpResponse::Ok().json(seen)
 }
 
 fn plain(text: &'static str) -> HttpResponse {

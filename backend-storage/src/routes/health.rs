@@ -1,7 +1,8 @@
-//! Whether the service lives, and whether it can work.
+//! Whether the service lives, whether it can work, and what protects it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use object_store::PutMode;
+use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use crate::app::State;
 use crate::error::Error;
@@ -21,6 +22,17 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error
         .await
         .map_err(|error| Error::NotReady(Box::new(error)))?;
     Ok(HttpResponse::Ok().body("ready\n"))
+}
+
+/// Figures for whoever runs the service, in Prometheus' text form. The gateway does not pass them on.
+pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Error> {
+    let text = TextEncoder::new().encode_to_string(&state.metrics.gather())?;
+    Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
+}
+
+/// What protects the connection that this was asked on.
+pub(crate) async fn protection(request: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().json(darkroom_tls::seen(&request))
 }
 
 async fn try_store(store: &Store) -> Result<(), Error> {

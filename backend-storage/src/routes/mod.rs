@@ -20,6 +20,8 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
     // Grants before collections: both have the same shape.
     app.service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
+        .service(resource(routes::METRICS, "GET").route(web::get().to(health::metrics)))
+        .service(resource(routes::PROTECTION, "GET").route(web::get().to(health::protection)))
         .service(
             resource(routes::VAULT, "DELETE, GET, PUT")
                 .route(web::put().to(vaults::open))

@@ -11,7 +11,7 @@ use crate::output;
 
 /// Lists the models that the server runs, and says of folders that were refused why.
 pub async fn models(server: &Server, json: bool) -> Result<ExitCode, Error> {
-    let (_, compute) = connect(&server.url)?;
+    let (_, compute) = connect(server)?;
     let catalogue = compute.catalogue().await.map_err(first_call(&server.url))?;
     if json {
         output::json(&catalogue)?;

@@ -29,7 +29,7 @@ const INTERRUPTED: u8 = 130;
 pub async fn analyse(args: &Analyse) -> Result<ExitCode, Error> {
     let key = key_file::read(&args.key)?;
     let progress = Progress::begin("asking the server");
-    let session = Session::begin(&args.server.url, key, &args.model).await?;
+    let session = Session::begin(&args.server, key, &args.model).await?;
     let report = Report::new(args.json, args.images.len(), &session, progress);
     if let Some(card) = session.card.evaluation_key {
         tokio::select! {

@@ -1,8 +1,9 @@
 //! Who asks, whom, for which model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use darkroom_api::client::{Access, ClientError, Compute, Storage};
+use darkroom_api::client::{Access, ClientError, Compute, Storage, patient};
 use darkroom_api::compute::ModelCard;
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{KeyId, ModelId, ObjectId, VaultId};
@@ -12,7 +13,9 @@ use darkroom_api::token::Token;
 use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::params::IMAGE;
 use darkroom_fhe::seed::Randomness;
+use darkroom_tls::ClientSettings;
 
+use crate::args::Server;
 use crate::error::Error;
 
 /// How long to wait before each new try of a call that may succeed a little later.
@@ -36,9 +39,9 @@ pub struct Session {
 
 impl Session {
     /// Finds the model and opens the vault.
-    pub async fn begin(server: &str, key: ClientKey, model: &ModelId) -> Result<Self, Error> {
+    pub async fn begin(server: &Server, key: ClientKey, model: &ModelId) -> Result<Self, Error> {
         let (storage, compute) = connect(server)?;
-        let card = card(&compute, server, model).await?;
+        let card = card(&compute, &server.url, model).await?;
         let session = Self {
             vault: VaultId(key.vault_id()),
             vault_token: Token::new(key.vault_token()),
@@ -75,13 +78,21 @@ impl Session {
 }
 
 /// Storage and compute behind a gateway.
-pub fn connect(server: &str) -> Result<(Storage, Compute), Error> {
-    let server = server.trim_end_matches('/');
-    let connecting = "setting up the connection";
-    let storage = Storage::new(&format!("{server}{GATEWAY_STORAGE}"));
-    let compute = Compute::new(&format!("{server}{GATEWAY_COMPUTE}"));
-    let storage = storage.map_err(Error::service(connecting))?;
-    Ok((storage, compute.map_err(Error::service(connecting))?))
+pub fn connect(server: &Server) -> Result<(Storage, Compute), Error> {
+    let settings = ClientSettings {
+        roots: server.roots.clone(),
+        ..ClientSettings::default()
+    };
+    let http = patient(darkroom_tls::http_client(&settings)?).build();
+    let http = http.map_err(Error::HttpClient)?;
+    let carrier = Arc::new(http.clone());
+    let url = server.url.trim_end_matches('/');
+    let storage = format!("{url}{GATEWAY_STORAGE}");
+    let compute = format!("{url}{GATEWAY_COMPUTE}");
+    Ok((
+        Storage::over(&storage, http.clone(), Arc::clone(&carrier) as _),
+        Compute::over(&compute, http, carrier),
+    ))
 }
 
 /// The first call: says what to do if nobody is there.

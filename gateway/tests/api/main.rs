@@ -44,6 +44,10 @@ impl World {
         write_page(page.path());
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
+            tls_client: Default::default(),
+            storage_link: Default::default(),
+            compute_link: Default::default(),
             page_dir: page.path().to_owned(),
             storage_url: origin(upstream.address),
             compute_url: origin(compute),
