@@ -314,7 +314,10 @@ mod tests {
     fn values_without_sense_are_named() {
         for (text, setting) in [
             ("storage_url = 'storage:7001'", "storage_url"),
-            ("storage_url = 'https://storage'", "storage_url"),
+            ("storage_url = 'ftp://storage'", "storage_url"),
+            ("storage_url = 'http://storage:7001'", "allow_plain_http"),
+            ("listen = '0.0.0.0:7002'", "allow_plain_http"),
+            ("storage_link.mode = 'qkd'", "local"),
             ("storage_url = 'http://me:pass@storage'", "storage_url"),
             ("storage_url = 'http://storage?x=1'", "storage_url"),
             ("[queue]\nattempts_max = 0", "queue.attempts_max"),

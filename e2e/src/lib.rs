@@ -11,3 +11,4 @@ pub mod process;
 pub mod proxy;
 pub mod secrets;
 pub mod services;
+pub mod transit;

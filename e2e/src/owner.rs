@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use darkroom_api::client::{Access, ClientError, Compute, Storage};
+use std::sync::Arc;
+
+use darkroom_api::client::{Access, Carrier, ClientError, Compute, Storage, patient};
 use darkroom_api::compute::{ItemRef, Job, SubmitJob};
 use darkroom_api::header::{self, ObjectKind, ParameterSetId};
 use darkroom_api::ids::{JobId, KeyId, ModelId, ObjectId, VaultId};
@@ -15,6 +17,7 @@ use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
 use darkroom_fhe::seed::Randomness;
 use darkroom_fhe::wire::EncryptedResult;
+use darkroom_tls::ClientSettings;
 
 use crate::services::Darkroom;
 
@@ -55,12 +58,18 @@ impl Owner {
     /// # Errors
     /// The services do not answer.
     pub async fn with_key(darkroom: &Darkroom, key: ClientKey) -> Result<Self> {
+        let roots = ClientSettings {
+            roots: darkroom.protection.root(),
+            ..ClientSettings::default()
+        };
+        let http = patient(darkroom_tls::http_client(&roots)?).build()?;
+        let carrier: Arc<dyn Carrier> = Arc::new(http.clone());
         let owner = Self {
             vault: VaultId(key.vault_id()),
             vault_token: Token::new(key.vault_token()),
             compute_token: Token::new(key.compute_token()),
-            storage: Storage::new(&darkroom.storage_url())?,
-            compute: Compute::new(&darkroom.compute_url())?,
+            storage: Storage::over(&darkroom.storage_url(), http.clone(), Arc::clone(&carrier)),
+            compute: Compute::over(&darkroom.compute_url(), http, carrier),
             randomness: Randomness::system()?,
             key,
         };

@@ -1,5 +1,5 @@
-//! A proxy on the wire between the browser and the gateway: it passes bytes on as they are, keeps a
-//! copy of each that the browser sent, and makes large uploads wait if asked to.
+//! A proxy on the wire between the browser and the gateway, or between two services: it passes bytes
+//! on as they are, keeps a copy of each that the client sent, and makes large uploads wait if asked to.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 struct Record {
     /// Sent by the browser, a buffer a connection.
     sent: Vec<Vec<u8>>,
-    /// Received by the browser, in all.
-    received_bytes: u64,
+    /// Received by the browser, in the same order.
+    received: Vec<Vec<u8>>,
 }
 
 /// What a connection may carry before it waits.
@@ -57,6 +57,11 @@ impl Recorder {
         })
     }
 
+    /// Where it listens, as a URL without a slash at the end.
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://localhost:{}", self.address.port())
+    }
+
     /// The origin to open in the browser; `localhost`, so that it counts as a secure context.
     pub fn origin(&self) -> String {
         format!("http://localhost:{}", self.address.port())
@@ -67,6 +72,11 @@ impl Recorder {
         self.lock().sent.clone()
     }
 
+    /// All bytes that it received so far, connection after connection.
+    pub fn received(&self) -> Vec<Vec<u8>> {
+        self.lock().received.clone()
+    }
+
     /// Makes every connection wait that has carried a megabyte from the browser, or lets all go on.
     pub fn hold_uploads(&self, hold: bool) {
         self.holding.store(hold, Ordering::Relaxed);
@@ -74,7 +84,8 @@ impl Recorder {
 
     /// How many bytes the browser received so far, heads of answers included.
     pub fn received_bytes(&self) -> u64 {
-        self.lock().received_bytes
+        let record = self.lock();
+        record.received.iter().map(|bytes| bytes.len() as u64).sum()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
@@ -105,21 +116,22 @@ async fn accept(listener: TcpListener, target: SocketAddr, wire: Wire) {
             };
             let (from_browser, to_browser) = browser.into_split();
             let (from_gateway, to_gateway) = gateway.into_split();
-            let up = tokio::spawn(copy_up(from_browser, to_gateway, wire.clone()));
-            copy_down(from_gateway, to_browser, &wire.record).await;
+            let index = {
+                let mut record = wire.record.lock().unwrap_or_else(PoisonError::into_inner);
+                record.sent.push(Vec::new());
+                record.received.push(Vec::new());
+                record.sent.len() - 1
+            };
+            let up = tokio::spawn(copy_up(from_browser, to_gateway, wire.clone(), index));
+            copy_down(from_gateway, to_browser, &wire.record, index).await;
             up.abort();
         });
     }
 }
 
-async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Wire) {
+async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Wire, index: usize) {
     let Wire { record, holding } = wire;
     let mut carried = 0;
-    let index = {
-        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.sent.push(Vec::new());
-        record.sent.len() - 1
-    };
     let mut chunk = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
         // Recorded before it is passed on: nothing gets through unseen.
@@ -136,13 +148,19 @@ async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Wire) {
     let _ = to.shutdown().await;
 }
 
-async fn copy_down(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, record: &Mutex<Record>) {
+async fn copy_down(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    record: &Mutex<Record>,
+    index: usize,
+) {
     let mut chunk = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
         record
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .received_bytes += length as u64;
+            .received[index]
+            .extend_from_slice(&chunk[..length]);
         if to.write_all(&chunk[..length]).await.is_err() {
             return;
         }

@@ -9,6 +9,8 @@ use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::proxy::Recorder;
+use crate::transit::{Protection, Transit};
 
 /// Settings of one service, as its environment takes them: `("QUEUE__LEASE_MS", "1000")`.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
@@ -22,6 +24,10 @@ pub struct Plan<'a> {
     pub compute: Settings<'a>,
     /// A folder of models instead of the zoo.
     pub models: Option<&'a Path>,
+    /// What protects the ways between them.
+    pub transit: Transit<'a>,
+    /// Whether what goes between the gateway and storage is recorded.
+    pub recorded: bool,
 }
 
 /// The running services and where they keep what they keep.
@@ -33,6 +39,10 @@ pub struct Darkroom {
     pub compute: Service,
     /// The gateway, which serves the page.
     pub gateway: Service,
+    /// What protects the ways between them.
+    pub protection: Protection,
+    /// The wire between the gateway and storage, if it is recorded.
+    pub wire: Option<Recorder>,
     folder: TempDir,
 }
 
@@ -40,6 +50,7 @@ pub struct Darkroom {
 #[derive(Debug)]
 pub struct Service {
     program: PathBuf,
+    scheme: &'static str,
     settings: Vec<(String, String)>,
     log: PathBuf,
     address: SocketAddr,
@@ -62,8 +73,13 @@ impl Darkroom {
     pub async fn start_as(plan: Plan<'_>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name).display().to_string();
+        let protection = Protection::start(plan.transit, &folder).await?;
         let storage = Service::new("backend-storage", &folder, plan.storage)
             .with("DATA_DIR", &at("storage"))
+            .with_all(protection.server("storage", true))
+            .with_all(protection.link("GATEWAY_LINK", "storage-gateway", "gateway"))
+            .with_all(protection.link("COMPUTE_LINK", "storage-compute", "compute"))
+            .by(protection.scheme())
             .started()
             .await?;
 
@@ -72,6 +88,10 @@ impl Darkroom {
             .with("DATABASE", &at("jobs.sqlite"))
             .with("STORAGE_URL", &storage.url())
             .with("MODELS", &serde_json::to_string(&[models])?)
+            .with_all(protection.server("compute", true))
+            .with_all(protection.client("compute"))
+            .with_all(protection.link("STORAGE_LINK", "compute", "storage-compute"))
+            .by(protection.scheme())
             .started()
             .await?;
 
@@ -81,16 +101,29 @@ impl Darkroom {
             "there is no built page in {}: cargo xtask page",
             page.display()
         );
+        let wire = match plan.recorded {
+            true => Some(Recorder::start(storage.address()).await?),
+            false => None,
+        };
+        let storage_url = wire
+            .as_ref()
+            .map_or_else(|| storage.url(), |wire| wire.url(protection.scheme()));
         let gateway = Service::new("gateway", &folder, &[])
             .with("PAGE_DIR", &page.display().to_string())
-            .with("STORAGE_URL", &storage.url())
+            .with("STORAGE_URL", &storage_url)
             .with("COMPUTE_URL", &compute.url())
+            .with_all(protection.server("gateway", false))
+            .with_all(protection.client("gateway"))
+            .with_all(protection.link("STORAGE_LINK", "gateway", "storage-gateway"))
+            .by(protection.scheme())
             .started()
             .await?;
         Ok(Self {
             storage,
             compute,
             gateway,
+            protection,
+            wire,
             folder,
         })
     }
@@ -113,27 +146,51 @@ impl Darkroom {
 
 impl Service {
     fn new(program: &str, folder: &TempDir, settings: Settings) -> Self {
+        Self::named(program, program, folder, settings)
+    }
+
+    pub(crate) fn named(program: &str, name: &str, folder: &TempDir, settings: Settings) -> Self {
         let settings = settings
             .iter()
             .map(|(key, value)| (format!("DARKROOM_{key}"), (*value).to_owned()));
         Self {
             program: programs().join(program),
+            scheme: "http",
             settings: settings.collect(),
-            log: folder.path().join(format!("{program}.log")),
+            log: folder.path().join(format!("{name}.log")),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             process: None,
         }
     }
 
-    fn with(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.settings
             .push((format!("DARKROOM_{key}"), value.to_owned()));
         self
     }
 
-    async fn started(mut self) -> Result<Self> {
+    pub(crate) fn with_all(self, settings: Vec<(String, String)>) -> Self {
+        let with = |service: Self, (key, value): (String, String)| service.with(&key, &value);
+        settings.into_iter().fold(self, with)
+    }
+
+    fn by(mut self, scheme: &'static str) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
+    pub(crate) async fn started(mut self) -> Result<Self> {
         self.start().await?;
         Ok(self)
+    }
+
+    /// What follows such a mark on a line that it prints.
+    ///
+    /// # Errors
+    /// It does not run, or does not print it.
+    pub async fn said(&mut self, mark: &str) -> Result<String> {
+        let process = self.process.as_mut().context("it does not run")?;
+        process.said(mark).await
     }
 
     /// Starts it, again where it was if it ran before.
@@ -184,7 +241,11 @@ impl Service {
 
     /// Where it listens, as a URL without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.scheme {
+            // By the name that its certificate holds.
+            "https" => format!("https://localhost:{}", self.address.port()),
+            scheme => format!("{scheme}://{}", self.address),
+        }
     }
 
     /// The running process's id.

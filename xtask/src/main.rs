@@ -1,4 +1,4 @@
-//! Every command of the README and of CI: `cargo xtask run | test | bench | page | tools | deny`.
+//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | page | tools | deny`.
 
 mod bench;
 mod command;
@@ -6,11 +6,13 @@ mod containers;
 mod deny;
 mod http;
 mod page;
+mod ports;
 mod rules;
 mod run;
 mod services;
 mod test;
 mod tools;
+mod transit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ struct Arguments {
 enum Task {
     /// Build everything, start the three services, print the page's address; Ctrl-C stops them.
     Run(run::Options),
+    /// Make certificates and a secret to try TLS and sealed links with.
+    Certs(run::Certs),
     /// Format, lints, dependency rules, unit, API, wasm and browser tests.
     Test(test::Options),
     /// Measure, and print a table beside the targets.
@@ -46,6 +50,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run(options) => run::run(&options),
+        Task::Certs(options) => run::certs(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Page(options) => {

@@ -1,7 +1,8 @@
-//! The three services as child processes: started in order, watched, stopped in reverse.
+//! The services, and the key nodes if there are some, as child processes: started in order, watched,
+//! stopped in reverse.
 
 use std::fs::{File, OpenOptions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,43 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::tail;
 use crate::http;
+use crate::ports::{Ports, local};
+use crate::transit::{KME, Settings, Transit};
 
 /// How long a service may take until it is ready.
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a service may take to finish what it began when it is told to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-
-/// Ports on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ports {
-    /// Of the gateway, where the page is.
-    pub gateway: u16,
-    /// Of storage.
-    pub storage: u16,
-    /// Of compute.
-    pub compute: u16,
-}
-
-impl std::str::FromStr for Ports {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not three different ports as in 7000,7001,7002");
-        let ports: Result<Vec<u16>, _> = text.split(',').map(|port| port.trim().parse()).collect();
-        match ports.map_err(|_| wrong())?[..] {
-            [gateway, storage, compute]
-                if gateway != storage && storage != compute && compute != gateway =>
-            {
-                Ok(Self {
-                    gateway,
-                    storage,
-                    compute,
-                })
-            }
-            _ => Err(wrong()),
-        }
-    }
-}
 
 /// What the services need to know.
 pub struct Layout {
@@ -61,6 +32,8 @@ pub struct Layout {
     pub page: PathBuf,
     /// Where they listen.
     pub ports: Ports,
+    /// What protects the ways between them.
+    pub transit: Transit,
 }
 
 /// The running services. Whatever still runs is killed on drop.
@@ -71,26 +44,10 @@ pub struct Services {
 struct Service {
     name: &'static str,
     address: SocketAddr,
+    /// How to ask by TLS; by plain HTTP where there is none.
+    healthcheck: Option<Command>,
     log: PathBuf,
     child: Child,
-}
-
-/// Fails with a clear message if a port is taken.
-pub fn check_ports(ports: Ports) -> Result<()> {
-    let named = [
-        ("gateway", ports.gateway),
-        ("storage", ports.storage),
-        ("compute", ports.compute),
-    ];
-    for (name, port) in named {
-        if let Err(error) = TcpListener::bind(local(port)) {
-            bail!(
-                "port {port}, meant for {name}, cannot be used ({error}): stop what uses it, or \
-                 choose others with --ports GATEWAY,STORAGE,COMPUTE"
-            );
-        }
-    }
-    Ok(())
 }
 
 impl Services {
@@ -99,33 +56,36 @@ impl Services {
         let mut services = Self {
             running: Vec::new(),
         };
-        let storage = format!("http://{}", local(layout.ports.storage));
-        let compute = format!("http://{}", local(layout.ports.compute));
+        let transit = &layout.transit;
+        for (node, status) in transit.nodes()? {
+            services.spawn(layout, KME, status, node, false)?;
+        }
+        let url = |port| format!("{}://localhost:{port}", transit.scheme());
+        let storage = url(layout.ports.storage);
+        let compute = url(layout.ports.compute);
         let kept = layout.data.join("storage");
-        services.spawn(
-            layout,
-            "backend-storage",
-            layout.ports.storage,
-            &[("DATA_DIR", text(&kept)?)],
-        )?;
+        let mut settings = transit.storage()?;
+        settings.extend(owned([("DATA_DIR", text(&kept)?)]));
+        services.serve(layout, "backend-storage", layout.ports.storage, settings)?;
 
         let database = layout.data.join("compute/jobs.sqlite");
         std::fs::create_dir_all(layout.data.join("compute"))?;
         let models: Result<Vec<_>> = layout.models.iter().map(|folder| text(folder)).collect();
-        let settings = [
+        let mut settings = transit.compute()?;
+        settings.extend(owned([
             ("STORAGE_URL", storage.clone()),
             ("DATABASE", text(&database)?),
             ("MODELS", serde_json::to_string(&models?)?),
-        ];
-        services.spawn(layout, "backend-compute", layout.ports.compute, &settings)?;
+        ]));
+        services.serve(layout, "backend-compute", layout.ports.compute, settings)?;
 
-        let page = text(&layout.page)?;
-        let settings = [
-            ("PAGE_DIR", page),
+        let mut settings = transit.gateway()?;
+        settings.extend(owned([
+            ("PAGE_DIR", text(&layout.page)?),
             ("STORAGE_URL", storage),
             ("COMPUTE_URL", compute),
-        ];
-        services.spawn(layout, "gateway", layout.ports.gateway, &settings)?;
+        ]));
+        services.serve(layout, "gateway", layout.ports.gateway, settings)?;
         services.wait_until_ready(stop)?;
         Ok(services)
     }
@@ -153,21 +113,41 @@ impl Services {
         Ok(())
     }
 
+    fn serve(
+        &mut self,
+        layout: &Layout,
+        name: &'static str,
+        port: u16,
+        mut settings: Settings,
+    ) -> Result<()> {
+        settings.push(("LISTEN".to_owned(), local(port).to_string()));
+        self.spawn(layout, name, port, settings, layout.transit.tls)
+    }
+
     fn spawn(
         &mut self,
         layout: &Layout,
         name: &'static str,
         port: u16,
-        settings: &[(&str, String)],
+        settings: Settings,
+        tls: bool,
     ) -> Result<()> {
         let log = layout.data.join(format!("log/{name}.log"));
         let file = open_log(&log)?;
-        let address = local(port);
-        let mut command = Command::new(layout.programs.join(name));
-        command.env("DARKROOM_LISTEN", address.to_string());
-        for (key, value) in settings {
-            command.env(format!("DARKROOM_{key}"), value);
-        }
+        let prepared = || {
+            let mut command = Command::new(layout.programs.join(name));
+            for (key, value) in &settings {
+                command.env(format!("DARKROOM_{key}"), value);
+            }
+            command
+        };
+        let healthcheck = tls.then(|| {
+            let mut command = prepared();
+            command.arg("--healthcheck");
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        });
+        let mut command = prepared();
         command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -178,7 +158,8 @@ impl Services {
             .with_context(|| format!("could not start {name}"))?;
         self.running.push(Service {
             name,
-            address,
+            address: local(port),
+            healthcheck,
             log,
             child,
         });
@@ -190,11 +171,13 @@ impl Services {
         for index in 0..self.running.len() {
             loop {
                 self.check_alive()?;
+                let service = &mut self.running[index];
+                let ready = service.is_ready();
                 let Service {
                     name, address, log, ..
-                } = &self.running[index];
-                match http::status(*address, "/readyz") {
-                    Ok(200) => break println!("  {name} is ready on {address}"),
+                } = service;
+                match ready {
+                    Ok(true) => break println!("  {name} is ready on {address}"),
                     _ if stop() => bail!("stopped before {name} was ready"),
                     last if began.elapsed() > START_LIMIT => {
                         bail!(
@@ -231,6 +214,14 @@ impl Drop for Services {
 }
 
 impl Service {
+    fn is_ready(&mut self) -> Result<bool> {
+        match &mut self.healthcheck {
+            Some(command) => Ok(command.status()?.success()),
+            None if self.name == KME => Ok(http::status(self.address, "/healthz")? == 200),
+            None => Ok(http::status(self.address, "/readyz")? == 200),
+        }
+    }
+
     fn stop(&mut self) -> Result<()> {
         let status = match self.child.try_wait()? {
             Some(status) => status,
@@ -276,11 +267,14 @@ fn open_log(log: &Path) -> Result<File> {
     open.with_context(|| format!("could not write {}", log.display()))
 }
 
-fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
+fn owned<const N: usize>(settings: [(&str, String); N]) -> Settings {
+    settings
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec()
 }
 
-fn text(path: &Path) -> Result<String> {
+/// A path as settings take it.
+pub fn text(path: &Path) -> Result<String> {
     let text = path
         .to_str()
         .with_context(|| format!("{} is not Unicode", path.display()))?;
@@ -290,44 +284,6 @@ fn text(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ports_are_three_different_numbers() {
-        let ports = Ports {
-            gateway: 7000,
-            storage: 7001,
-            compute: 7002,
-        };
-        assert_eq!("7000, 7001,7002".parse(), Ok(ports));
-        for bad in [
-            "",
-            "7000",
-            "1,2,3,4",
-            "1,1,2",
-            "1,2,2",
-            "1,2,1",
-            "1,2,70000",
-            "a,b,c",
-        ] {
-            assert!(bad.parse::<Ports>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_taken_port_is_named_with_its_service() {
-        let taken = TcpListener::bind(local(0)).unwrap();
-        let storage = taken.local_addr().unwrap().port();
-        let ports = Ports {
-            gateway: 0,
-            storage,
-            compute: 0,
-        };
-        let message = check_ports(ports).unwrap_err().to_string();
-        assert!(
-            message.contains(&format!("port {storage}, meant for storage")),
-            "{message}"
-        );
-    }
 
     #[test]
     fn a_service_that_dies_is_named_with_the_end_of_its_log() {
@@ -351,11 +307,14 @@ mod tests {
             models: Vec::new(),
             page: folder.path().to_owned(),
             ports,
+            transit: Transit::none(),
         };
         let mut services = Services {
             running: Vec::new(),
         };
-        services.spawn(&layout, "backend-storage", 2, &[]).unwrap();
+        services
+            .serve(&layout, "backend-storage", 2, Settings::new())
+            .unwrap();
         let message = format!("{:#}", services.watch(&|| false).unwrap_err());
         assert!(message.contains("backend-storage died"), "{message}");
         assert!(message.contains("no space left"), "{message}");

@@ -25,6 +25,7 @@ mod pool;
 mod quantum;
 mod random;
 mod session;
+pub mod trial;
 
 pub use self::config::{
     Blocks, Channel, Config, Link, Log, LogFormat, Peer, PoolLimits, Role, Tls,

@@ -1,17 +1,20 @@
-//! `darkroom-kme`: one key management entity of a pair.
+//! `darkroom-kme`: one key management entity of a pair, or certificates to try a deployment with.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use darkroom_kme::trial::{self, Machines};
 use darkroom_kme::{Config, Log, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// One key management entity of a pair, with a simulated quantum channel between them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
     /// A TOML file; config.sample.toml shows what can be in it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -23,9 +26,46 @@ struct Arguments {
     healthcheck: bool,
 }
 
+#[derive(Subcommand)]
+enum Task {
+    /// Make certificates and a secret to try a whole deployment with: for the gateway, storage,
+    /// compute, both ends of both links, and both nodes.
+    Certs(Certs),
+}
+
+#[derive(clap::Args)]
+struct Certs {
+    /// Where to write them.
+    folder: PathBuf,
+    /// A name or address of the gateway's machine; may be given more than once.
+    #[arg(long, value_name = "HOST")]
+    client: Vec<String>,
+    /// A name or address of storage's machine.
+    #[arg(long, value_name = "HOST")]
+    storage: Vec<String>,
+    /// A name or address of compute's machine.
+    #[arg(long, value_name = "HOST")]
+    compute: Vec<String>,
+    /// Make none where there are some that are not old, and replace those that are.
+    #[arg(long)]
+    renew: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(Task::Certs(certs)) = arguments.task {
+        let machines = Machines {
+            client: certs.client,
+            storage: certs.storage,
+            compute: certs.compute,
+        };
+        match certs.renew {
+            true => trial::renew(&certs.folder, &machines)?,
+            false => trial::write(&certs.folder, &machines)?,
+        }
+        return Ok(());
+    }
     let config = Config::load(arguments.config.as_deref())?;
     if arguments.healthcheck {
         return darkroom_api::health::check(config.status).context("the node is not well");

@@ -6,5 +6,6 @@ mod key_parts;
 mod networks;
 mod outages;
 mod refusals;
+mod transit;
 mod whole_path;
 mod zoo;
