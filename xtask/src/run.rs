@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
             root.display()
         );
     }
-    for ((_, status), name) in layout.transit.nodes()?.iter().zip(["Bob", "Alice"]) {
+    for (name, _, status) in layout.transit.nodes()? {
         println!("Key node {name}, with its eavesdropper: http://localhost:{status}");
     }
     services.watch(&stopped)?;

@@ -57,8 +57,8 @@ impl Services {
             running: Vec::new(),
         };
         let transit = &layout.transit;
-        for (node, status) in transit.nodes()? {
-            services.spawn(layout, KME, status, node, false)?;
+        for (name, node, status) in transit.nodes()? {
+            services.spawn(layout, (KME, name), status, node, false)?;
         }
         let url = |port| format!("{}://localhost:{port}", transit.scheme());
         let storage = url(layout.ports.storage);
@@ -121,13 +121,13 @@ impl Services {
         mut settings: Settings,
     ) -> Result<()> {
         settings.push(("LISTEN".to_owned(), local(port).to_string()));
-        self.spawn(layout, name, port, settings, layout.transit.tls)
+        self.spawn(layout, (name, name), port, settings, layout.transit.tls)
     }
 
     fn spawn(
         &mut self,
         layout: &Layout,
-        name: &'static str,
+        (program, name): (&str, &'static str),
         port: u16,
         settings: Settings,
         tls: bool,
@@ -135,7 +135,7 @@ impl Services {
         let log = layout.data.join(format!("log/{name}.log"));
         let file = open_log(&log)?;
         let prepared = || {
-            let mut command = Command::new(layout.programs.join(name));
+            let mut command = Command::new(layout.programs.join(program));
             for (key, value) in &settings {
                 command.env(format!("DARKROOM_{key}"), value);
             }
@@ -217,7 +217,9 @@ impl Service {
     fn is_ready(&mut self) -> Result<bool> {
         match &mut self.healthcheck {
             Some(command) => Ok(command.status()?.success()),
-            None if self.name == KME => Ok(http::status(self.address, "/healthz")? == 200),
+            None if self.name.starts_with("kme") => {
+                Ok(http::status(self.address, "/healthz")? == 200)
+            }
             None => Ok(http::status(self.address, "/readyz")? == 200),
         }
     }

@@ -134,8 +134,8 @@ impl Transit {
         text(&self.certs.join(name))
     }
 
-    /// The two nodes, Bob first: their settings and the ports of their status pages.
-    pub fn nodes(&self) -> Result<Vec<(Settings, u16)>> {
+    /// The two nodes, Bob first: their names, settings and the ports of their status pages.
+    pub fn nodes(&self) -> Result<Vec<(&'static str, Settings, u16)>> {
         let Some(first) = self.kme_port else {
             return Ok(Vec::new());
         };
@@ -145,7 +145,7 @@ impl Transit {
             .collect()
     }
 
-    fn node(&self, node: Node, first: u16) -> Result<(Settings, u16)> {
+    fn node(&self, node: Node, first: u16) -> Result<(&'static str, Settings, u16)> {
         let port = first + node.offset();
         let peer = first + Node::PEER;
         let (name, other) = match node {
@@ -177,7 +177,7 @@ impl Transit {
         ] {
             settings.push((key.to_owned(), value));
         }
-        Ok((settings, port + 1))
+        Ok((name, settings, port + 1))
     }
 
     /// The ports that the nodes take, each with whose it is.
