@@ -159,7 +159,8 @@ fn is_healthy(address: SocketAddr) -> bool {
     let check = run(|command| {
         command
             .arg("--healthcheck")
-            .env("DARKROOM_LISTEN", address.to_string());
+            .env("DARKROOM_LISTEN", address.to_string())
+            .env("DARKROOM_ALLOW_PLAIN_HTTP", "true");
     });
     check.status.success()
 }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use darkroom_api::client::{Carrier, CarryError};
-use darkroom_api::problem::{self, Problem, ProblemType};
+use darkroom_api::problem::ProblemType;
 use darkroom_api::{protection, routes};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
+use futures_util::{FutureExt, Stream, TryFutureExt, TryStreamExt};
 use http_body_util::BodyDataStream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, StatusCode, Url};
 
+use super::error::{LinkError, broken, short, unsealed};
 use super::hello::encapsulation_key_text;
 use super::line::{Line, SEALED};
 use super::{
@@ -25,14 +26,12 @@ use crate::message::{
     Sealer, encapsulate, read_header, sealed_bytes,
 };
 use crate::reserve::Reserve;
-use crate::source::{self, KeySource, SourceError};
+use crate::source::{self, KeySource, Settings};
 
 /// How old the server's word may be for a request that can be sent again.
 const HELLO_LASTS: Duration = Duration::from_secs(300);
 /// And for a stream, which cannot.
 const HELLO_LASTS_FOR_STREAMS: Duration = Duration::from_secs(1);
-/// The longest answer that is no sealed message: a problem, a hello.
-const PLAIN_BYTES_MAX: usize = 64 << 10;
 
 /// Sends requests over a sealed link, and opens their answers.
 #[derive(Debug)]
@@ -44,54 +43,6 @@ pub struct LinkClient {
     /// By origin.
     hellos: Mutex<HashMap<String, (Arc<Hello>, Instant)>>,
     usage: Usage,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LinkError {
-    /// The network, or what is at the other end of it.
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
-    /// No key: nothing was sent, or what came cannot be opened.
-    #[error("the sealed link has no key: {0}")]
-    Key(#[from] SourceError),
-    /// The other end refused, in a problem of the link's own.
-    #[error("the other end of the sealed link refused: {0}")]
-    Refused(Problem),
-    /// The other end answered unsealed: it has no such link, or another one answers in its place.
-    #[error("an answer (status {status}) came unsealed over a link that is sealed")]
-    Unsealed {
-        /// Its status.
-        status: u16,
-    },
-    /// What came is not genuine.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-    /// What came could not be read.
-    #[error("the answer broke off: {0}")]
-    Broken(io::Error),
-}
-
-impl LinkError {
-    /// Whether the same request may succeed a little later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Http(_) | Self::Broken(_) => true,
-            Self::Key(error) => error.is_transient(),
-            Self::Refused(problem) => problem.status == 503,
-            Self::Unsealed { .. } | Self::Message(_) => false,
-        }
-    }
-
-    /// Whether it is for lack of keys, here or at the other end.
-    pub fn is_shortage(&self) -> bool {
-        match self {
-            Self::Key(_) => true,
-            Self::Refused(problem) => problem.kind == ProblemType::LinkKeyShortage,
-            _ => false,
-        }
-    }
 }
 
 impl LinkClient {
@@ -156,7 +107,10 @@ impl LinkClient {
                 Mode::Qkd => protection::LinkMode::Qkd,
                 Mode::Hybrid => protection::LinkMode::Hybrid,
             },
-            source: protection::LinkSource::Etsi014,
+            source: match &self.settings.source {
+                Some(Settings::Qkdsimkit(_)) => protection::LinkSource::Qkdsimkit,
+                Some(Settings::Etsi014(_)) | None => protection::LinkSource::Etsi014,
+            },
             key_used_ms_ago: used.map(|ago| ago.as_millis().try_into().unwrap_or(u64::MAX)),
             messages: self.usage.sealed() + self.usage.opened(),
             keys_in_reserve: self.reserve.level() as u64,
@@ -396,7 +350,7 @@ fn value(text: &str) -> Result<HeaderValue, MessageError> {
     HeaderValue::from_str(text).map_err(|_| MessageError::Malformed("no header can hold it"))
 }
 
-fn content_type(headers: &HeaderMap) -> &str {
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE);
     value.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
@@ -407,45 +361,4 @@ fn number(headers: &HeaderMap) -> Option<u64> {
 
 fn data(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Unpin + Send {
     BodyDataStream::new(body).map_err(io::Error::other)
-}
-
-fn broken(error: io::Error) -> LinkError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(&message) => LinkError::Message(message),
-        None => LinkError::Broken(error),
-    }
-}
-
-/// What an unsealed answer means: a problem of the link, or one who does not know it.
-async fn unsealed(response: Response) -> LinkError {
-    const LINK: [ProblemType; 4] = [
-        ProblemType::LinkUnsealed,
-        ProblemType::LinkRefused,
-        ProblemType::LinkStale,
-        ProblemType::LinkKeyShortage,
-    ];
-    let status = response.status().as_u16();
-    let is_problem = content_type(response.headers()).starts_with(problem::MEDIA_TYPE);
-    let body = match is_problem {
-        true => short(response).await.unwrap_or_default(),
-        false => Bytes::new(),
-    };
-    match serde_json::from_slice::<Problem>(&body) {
-        Ok(problem) if LINK.contains(&problem.kind) => LinkError::Refused(problem),
-        _ => LinkError::Unsealed { status },
-    }
-}
-
-async fn short(response: Response) -> Result<Bytes, LinkError> {
-    let mut body = bytes::BytesMut::new();
-    let mut pieces = response.bytes_stream();
-    while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(&piece?);
-        if body.len() > PLAIN_BYTES_MAX {
-            return Err(LinkError::Broken(io::Error::other(
-                "the answer is too long",
-            )));
-        }
-    }
-    Ok(body.freeze())
 }

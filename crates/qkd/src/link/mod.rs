@@ -4,17 +4,21 @@
 //! answer that may have a body is sealed. With a link on, nothing goes out or in unsealed: where
 //! there is no key there is an error.
 
+mod body;
 mod client;
 mod epochs;
+mod error;
 mod hello;
 mod line;
 mod metrics;
+mod refusal;
 mod server;
 mod usage;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::client::{LinkClient, LinkError};
+pub use self::client::LinkClient;
+pub use self::error::LinkError;
 pub use self::hello::Hello;
 pub use self::metrics::LinkMetrics;
 pub use self::server::{End, LinkServer, guard};

@@ -1,11 +1,9 @@
 //! The server's end.
 
-use std::cell::{Cell, RefCell};
-use std::io;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
 
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -15,13 +13,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, web};
 use bytes::Bytes;
-use darkroom_api::problem::{self, Problem, ProblemType};
 use darkroom_api::routes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, TryStreamExt, stream};
 
+use super::body::{Body, PlainBody};
 use super::epochs::Epochs;
 use super::hello::encapsulation_key;
 use super::line::{Line, SEALED};
+use super::refusal::{Refusal, cause};
 use super::{LINK_HEADER, LINK_KEY_HEADER, LinkSettings, SetupError, Usage};
 use crate::key::Key;
 use crate::message::{
@@ -29,7 +28,7 @@ use crate::message::{
     encapsulate, read_header, sealed_bytes,
 };
 use crate::reserve::Reserve;
-use crate::source::{self, KeySource, SourceError};
+use crate::source::{self, KeySource};
 
 /// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
 /// have no keys.
@@ -165,26 +164,6 @@ struct Admitted<'a> {
     body: Body,
     /// What was found wrong with the request's body while it was read.
     forged: Rc<Cell<Option<MessageError>>>,
-}
-
-/// A request's body as it came. It stays alive when it has ended or failed: while it is there, actix
-/// reads on for a moment after a refusal, so that the client sees the answer, and then closes.
-#[derive(Clone)]
-struct Body(Rc<RefCell<Payload>>);
-
-impl Body {
-    fn of(request: &mut ServiceRequest) -> Self {
-        Self(Rc::new(RefCell::new(request.take_payload())))
-    }
-}
-
-impl Stream for Body {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        let piece = self.0.borrow_mut().poll_next_unpin(task);
-        piece.map(|piece| piece.map(|piece| piece.map_err(io::Error::other)))
-    }
 }
 
 struct Answer {
@@ -399,7 +378,7 @@ impl Admitted<'_> {
         let name = HeaderName::from_static(LINK_HEADER);
         head.headers_mut()
             .insert(name, HeaderValue::from_static(SEALED));
-        let sealed = Sealed::new(sealer, &message, first, PlainBody(Box::pin(body)));
+        let sealed = Sealed::new(sealer, &message, first, PlainBody::of(body));
         Ok(match length_bytes {
             Some(bytes) => head.set_body(BoxBody::new(SizedStream::new(
                 sealed_bytes(&message, bytes),
@@ -408,102 +387,6 @@ impl Admitted<'_> {
             None => head.set_body(BoxBody::new(BodyStream::new(sealed))),
         })
     }
-}
-
-/// The body of an answer as a stream.
-struct PlainBody(Pin<Box<BoxBody>>);
-
-impl Stream for PlainBody {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        let piece = self.0.as_mut().poll_next(task);
-        piece.map(|piece| piece.map(|piece| piece.map_err(|e| io::Error::other(e.to_string()))))
-    }
-}
-
-/// Why a request is not admitted.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("this service answers only what comes over a sealed link: set the link at both ends")]
-    Unsealed,
-    #[error("the line that names the link cannot be read")]
-    Line,
-    #[error("no link between these two ends is set here: compare local and remote at both ends")]
-    Unknown,
-    #[error("the link is set to another mode here: compare mode at both ends")]
-    Mode,
-    #[error("the message belongs to an earlier time of this service: ask for its epoch again")]
-    Stale,
-    #[error("the message's key was used before")]
-    Replayed,
-    #[error("{0}")]
-    Key(#[from] SourceError),
-    #[error("{0}")]
-    Message(#[from] MessageError),
-    #[error("the message broke off: {0}")]
-    Broken(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        match cause(&error) {
-            Some(message) => Self::Message(message),
-            None => Self::Broken(error),
-        }
-    }
-}
-
-impl Refusal {
-    fn kind(&self) -> ProblemType {
-        match self {
-            Self::Unsealed => ProblemType::LinkUnsealed,
-            Self::Stale => ProblemType::LinkStale,
-            Self::Key(SourceError::Unknown { .. }) => ProblemType::LinkRefused,
-            Self::Key(_) => ProblemType::LinkKeyShortage,
-            _ => ProblemType::LinkRefused,
-        }
-    }
-
-    fn response(&self, unread: Option<Body>) -> HttpResponse {
-        let kind = self.kind();
-        tracing::warn!(problem = kind.slug(), "sealed link: {self}");
-        let status = StatusCode::from_u16(kind.status());
-        let problem = Problem::new(kind, self.to_string());
-        let text = serde_json::to_string(&problem).unwrap_or_default();
-        let body = RefusalBody {
-            text: Some(text.into()),
-            _unread: unread,
-        };
-        HttpResponse::build(status.unwrap_or_default())
-            .content_type(problem::MEDIA_TYPE)
-            .body(body)
-    }
-}
-
-/// The body of a refusal, with the request's body that it refuses.
-struct RefusalBody {
-    text: Option<Bytes>,
-    _unread: Option<Body>,
-}
-
-impl MessageBody for RefusalBody {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.text.as_ref().map_or(0, |text| text.len() as u64))
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Task<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(self.text.take().map(Ok))
-    }
-}
-
-fn cause(error: &io::Error) -> Option<MessageError> {
-    error.get_ref()?.downcast_ref().copied()
 }
 
 fn target(request: &ServiceRequest) -> String {

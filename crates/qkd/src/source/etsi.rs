@@ -1,36 +1,28 @@
 //! A key management entity that speaks ETSI GS QKD 014 (V1.1.1): REST over mutual TLS. Who asks, it
 //! learns from the client's certificate.
 
-use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use darkroom_tls::ClientSettings;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
-use reqwest::{RequestBuilder, StatusCode, Url};
-use serde::de::DeserializeOwned;
+use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
+use super::ask::Trouble::{Failed, Refused};
+use super::ask::{Taken, ask, secret, unexpected};
 use super::{KeySource, OpenError, SourceError};
 use crate::key::{KEY_BYTES, Key, KeyId};
 
 const KEY_BITS: usize = KEY_BYTES * 8;
-/// The longest answer that is read.
-const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Keys asked for at once before the entity has said how many it gives; some give ten at most.
 const KEYS_AT_ONCE: usize = 10;
-/// Ids of keys that are remembered, so that none is taken twice.
-const REMEMBERED: usize = 4096;
-/// The most of an entity's own words that is passed on.
-const DETAIL_CHARS: usize = 200;
 
 /// How the entity is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,104 +279,6 @@ impl KeySource for Etsi {
 
 impl Entry {
     fn key(&self) -> Result<Key, SourceError> {
-        let bytes = STANDARD.decode(&self.key).map(Zeroizing::new);
-        let bytes = bytes.map_err(|_| unexpected("a key that is not base64".to_owned()))?;
-        let mut secret = Zeroizing::new([0; KEY_BYTES]);
-        if bytes.len() != secret.len() {
-            return Err(unexpected(format!(
-                "a key of {} bytes came, {KEY_BYTES} were asked for",
-                bytes.len()
-            )));
-        }
-        secret.copy_from_slice(&bytes);
-        Ok(Key::new(KeyId(self.id), secret))
+        Ok(Key::new(KeyId(self.id), secret(&self.key, &STANDARD)?))
     }
-}
-
-/// The ids of the newest keys.
-#[derive(Debug, Default)]
-struct Taken {
-    ids: HashSet<KeyId>,
-    order: VecDeque<KeyId>,
-}
-
-impl Taken {
-    /// Whether it is new.
-    fn note(&mut self, id: KeyId) -> bool {
-        if !self.ids.insert(id) {
-            return false;
-        }
-        self.order.push_back(id);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        true
-    }
-}
-
-/// Why a question has no answer.
-enum Trouble {
-    /// The entity says no.
-    Refused { status: StatusCode, detail: String },
-    /// It says nothing, or nothing that is understood.
-    Failed(SourceError),
-}
-use Trouble::{Failed, Refused};
-
-async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Trouble> {
-    let answer = request
-        .send()
-        .await
-        .map_err(|error| Failed(unreachable(&error)))?;
-    let status = answer.status();
-    let mut body = Zeroizing::new(Vec::new());
-    let mut pieces = answer.bytes_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece: Bytes = piece.map_err(|error| Failed(unreachable(&error)))?;
-        if body.len() + piece.len() > ANSWER_BYTES_MAX {
-            let detail = format!("an answer of more than {ANSWER_BYTES_MAX} bytes");
-            return Err(Failed(unexpected(detail)));
-        }
-        body.extend_from_slice(&piece);
-    }
-    if !status.is_success() {
-        let detail = message(status, &body);
-        return Err(Refused { status, detail });
-    }
-    // The parser's own words could show a key.
-    let parsed = serde_json::from_slice(&body);
-    parsed.map_err(|_| Failed(unexpected("an answer of another form".to_owned())))
-}
-
-fn message(status: StatusCode, body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Words {
-        message: String,
-    }
-    let words = serde_json::from_slice(body).map(|Words { message }| message);
-    let words: String = words
-        .unwrap_or_default()
-        .chars()
-        .take(DETAIL_CHARS)
-        .collect();
-    match words.is_empty() {
-        true => format!("status {status}"),
-        false => words,
-    }
-}
-
-fn unreachable(error: &reqwest::Error) -> SourceError {
-    let mut detail = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        detail = inner.to_string();
-        source = inner.source();
-    }
-    SourceError::Unreachable { detail }
-}
-
-fn unexpected(detail: String) -> SourceError {
-    SourceError::Unexpected { detail }
 }

@@ -1,6 +1,8 @@
 //! Where keys come from.
 
+mod ask;
 mod etsi;
+mod qkdsimkit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use self::etsi::{EtsiMethod, EtsiSettings};
+pub use self::qkdsimkit::{QkdsimkitRole, QkdsimkitSettings};
 
 use crate::key::{Key, KeyId};
 
@@ -77,6 +80,8 @@ pub enum Settings {
     /// A key management entity that speaks ETSI GS QKD 014.
     #[serde(rename = "etsi-014")]
     Etsi014(EtsiSettings),
+    /// A node of QKDSimkit: a simulation that protects nothing.
+    Qkdsimkit(QkdsimkitSettings),
 }
 
 /// Why a source cannot be set up.
@@ -86,6 +91,12 @@ pub enum OpenError {
     /// Its address is not one.
     #[error("the source's url is not https://host:port")]
     Url,
+    /// Its address is not one, where it is asked without TLS.
+    #[error("the source's url is not http://host:port")]
+    HttpUrl,
+    /// The name of a pair of nodes is not one.
+    #[error("the source's id has to be 1 to 64 letters, digits, '-', '_' and '.'")]
+    PairId,
     /// Certificates or keys cannot be used.
     #[error(transparent)]
     Tls(#[from] darkroom_tls::TlsError),
@@ -105,5 +116,6 @@ pub fn open(
 ) -> Result<Arc<dyn KeySource>, OpenError> {
     match settings {
         Settings::Etsi014(settings) => Ok(Arc::new(etsi::Etsi::open(settings, remote)?)),
+        Settings::Qkdsimkit(settings) => Ok(Arc::new(qkdsimkit::Qkdsimkit::open(settings)?)),
     }
 }
