@@ -84,6 +84,21 @@ impl std::fmt::Debug for HttpRunner {
     }
 }
 
+/// Says whether compute would start with this configuration, its queue aside.
+///
+/// # Errors
+/// Those of [`serve`], save what belongs to the queue and the listener.
+pub fn check(config: &Config) -> Result<(), Error> {
+    config.check()?;
+    Catalogue::new(config)?;
+    crate::storage::http_client(config)?;
+    for link in [&config.gateway_link, &config.storage_link] {
+        link.try_out()?;
+    }
+    config.tls.as_ref().map(server_config).transpose()?;
+    Ok(())
+}
+
 /// Starts compute on this listener. Queue and models are ready when this returns.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
         return asked.context("compute is not well");
     }
     if arguments.check {
-        backend_compute::models::Catalogue::new(&config)?;
+        backend_compute::check(&config)?;
         println!("the configuration is fit to be used");
         return Ok(());
     }

@@ -64,8 +64,7 @@ impl Storage {
     /// # Errors
     /// The HTTP client or the link cannot be set up.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let client = patient(darkroom_tls::http_client(&config.tls_client)?).build();
-        let http = client.map_err(Error::HttpClient)?;
+        let http = http_client(config)?;
         let link = LinkClient::open(&config.storage_link, http.clone())?.map(Arc::new);
         let carrier: Arc<dyn Carrier> = match &link {
             Some(link) => Arc::clone(link) as _,
@@ -189,6 +188,11 @@ impl Storage {
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
+}
+
+pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
+    let client = patient(darkroom_tls::http_client(&config.tls_client)?);
+    client.no_proxy().build().map_err(Error::HttpClient)
 }
 
 /// What a failed call means.

@@ -99,6 +99,19 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     Ok(server.run())
 }
 
+/// Says whether storage would start with this configuration, its store aside.
+///
+/// # Errors
+/// Those of [`serve`], save what belongs to the store and the listener.
+pub fn check(config: &Config) -> Result<(), Error> {
+    config.validate()?;
+    for link in [&config.gateway_link, &config.compute_link] {
+        link.try_out()?;
+    }
+    config.tls.as_ref().map(server_config).transpose()?;
+    Ok(())
+}
+
 /// One line for a request: no path (it names vaults and objects), no header, no body.
 async fn log(
     request: ServiceRequest,

@@ -29,6 +29,6 @@ mod sweep;
 mod upload;
 mod vaults;
 
-pub use app::serve;
+pub use app::{check, serve};
 pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
 pub use error::Error;

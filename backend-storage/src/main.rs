@@ -34,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     }
     start_log(&config.log)?;
     if arguments.check {
+        backend_storage::check(&config)?;
         println!("the configuration is valid");
         return Ok(());
     }

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use futures_util::FutureExt;
+use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::{ParseError, Url};
 
 use crate::process::{PATIENCE, Process};
 use crate::services::root;
@@ -120,6 +123,10 @@ impl Browser {
         }
         let mut capabilities = fantoccini::wd::Capabilities::new();
         capabilities.insert("goog:chromeOptions".to_owned(), options);
+        // Certificates for a test have a root of their own.
+        capabilities.insert("acceptInsecureCerts".to_owned(), json!(true));
+        let logs = json!({ "performance": "ALL" });
+        capabilities.insert("goog:loggingPrefs".to_owned(), logs);
         capabilities
     }
 }
@@ -240,6 +247,27 @@ impl Page {
         }
     }
 
+    /// What the browser itself says of the security of every answer that it got since this was last
+    /// asked, by URL.
+    ///
+    /// # Errors
+    /// The driver says so.
+    pub async fn security(&self) -> Result<Vec<(String, Value)>> {
+        let entries = self.client.issue_cmd(PerformanceLog).await?;
+        let mut all = Vec::new();
+        for entry in entries.as_array().context("no list of entries")? {
+            let text = entry["message"].as_str().context("an empty entry")?;
+            let mut event: Value = serde_json::from_str(text)?;
+            let mut event = event["message"].take();
+            if event["method"] == json!("Network.responseReceived") {
+                let mut answer = event["params"]["response"].take();
+                let url = answer["url"].as_str().unwrap_or_default().to_owned();
+                all.push((url, answer["securityDetails"].take()));
+            }
+        }
+        Ok(all)
+    }
+
     /// Saves a picture of the window in `target/e2e/`.
     ///
     /// # Errors
@@ -282,6 +310,21 @@ impl Page {
     /// The driver says so.
     pub async fn close(self) -> Result<()> {
         Ok(self.client.close().await?)
+    }
+}
+
+/// Takes what ChromeDriver has collected of Chromium's network events.
+#[derive(Debug)]
+struct PerformanceLog;
+
+impl WebDriverCompatibleCommand for PerformanceLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        let body = json!({ "type": "performance" });
+        (Method::POST, Some(body.to_string()))
     }
 }
 

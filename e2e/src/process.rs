@@ -75,6 +75,20 @@ impl Process {
         self.child.id()
     }
 
+    /// What Linux says of its memory, in MiB: `VmRSS` is what it holds, `VmHWM` the most that it
+    /// ever held.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn memory_mib(&self, field: &str) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let lines = status.lines();
+        let mut value = lines.filter_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kib = value.next().and_then(|line| line.split_whitespace().next());
+        let kib: f64 = kib.context("no such figure")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
     /// Whether it still runs.
     ///
     /// # Errors

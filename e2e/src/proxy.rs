@@ -57,14 +57,10 @@ impl Recorder {
         })
     }
 
-    /// Where it listens, as a URL without a slash at the end.
+    /// Where it listens, as a URL without a slash at the end; by the name `localhost`, which
+    /// certificates hold and a browser takes for a secure context.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://localhost:{}", self.address.port())
-    }
-
-    /// The origin to open in the browser; `localhost`, so that it counts as a secure context.
-    pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.address.port())
     }
 
     /// All bytes that the browser sent so far, connection after connection.

@@ -248,9 +248,25 @@ impl Service {
         }
     }
 
-    /// The running process's id.
-    pub fn id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+    /// The memory that it holds, in MiB.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resident_mib(&self) -> Result<f64> {
+        self.memory_mib("VmRSS")
+    }
+
+    /// The most memory that it ever held, in MiB.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn peak_mib(&self) -> Result<f64> {
+        self.memory_mib("VmHWM")
+    }
+
+    fn memory_mib(&self, field: &str) -> Result<f64> {
+        let process = self.process.as_ref().context("it does not run")?;
+        process.memory_mib(field)
     }
 
     /// Everything that it ever printed.

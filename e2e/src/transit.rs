@@ -80,7 +80,8 @@ impl Protection {
         self.certs.as_deref()
     }
 
-    pub(crate) fn scheme(&self) -> &'static str {
+    /// How the services are asked, `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }
 

@@ -65,7 +65,7 @@ pub fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
 /// Those of [`serve`], save what belongs to the listener.
 pub fn check(config: &Config) -> Result<(), Error> {
     Page::load(&config.page_dir)?;
-    Proxy::new(config)?;
+    Proxy::try_out(config)?;
     config.tls.as_ref().map(server_config).transpose()?;
     Ok(())
 }

@@ -22,7 +22,8 @@ const ALWAYS: [(&str, &str); 6] = [
 const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
     gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
 
-/// Over TLS: a browser that was here once comes by TLS for a year.
+/// Over TLS: a browser that was here once comes by TLS for a year. Not to `localhost`, where it would
+/// keep the browser from all else that is developed on that machine.
 const STRICT: &str = "max-age=31536000";
 
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("content-security-policy");
@@ -60,6 +61,7 @@ pub(crate) async fn secure(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let connection = request.conn_data::<Connection>();
     let is_tls = connection.is_some_and(|connection| connection.tls.is_some());
+    let is_strict = is_tls && !is_localhost(request.connection_info().host());
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
@@ -68,11 +70,35 @@ pub(crate) async fn secure(
             HeaderValue::from_static(value),
         );
     }
-    if is_tls {
+    if is_strict {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT));
     }
     if !headers.contains_key(POLICY) {
         headers.insert(POLICY, HeaderValue::from_static(POLICY_OF_DATA));
     }
     Ok(response)
+}
+
+fn is_localhost(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_known_with_and_without_its_port() {
+        for host in ["localhost", "localhost:7000", "page.localhost:7000"] {
+            assert!(is_localhost(host), "{host}");
+        }
+        for host in [
+            "localhost.example.org",
+            "example.org:7000",
+            "127.0.0.1:7000",
+        ] {
+            assert!(!is_localhost(host), "{host}");
+        }
+    }
 }

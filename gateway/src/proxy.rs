@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 use darkroom_qkd::link::{LinkClient, LinkError};
@@ -67,13 +67,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let client = darkroom_tls::http_client(&config.tls_client)?
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|source| Error::Client { source })?;
+        let client = client(config)?;
         let link = |settings| LinkClient::open(settings, client.clone());
         Ok(Self {
             storage_link: link(&config.storage_link)?.map(Arc::new),
@@ -84,6 +78,14 @@ impl Proxy {
             body_bytes_max: config.body_bytes_max,
             idle: config.idle_timeout,
         })
+    }
+
+    /// What can be tried of [`Proxy::new`] without using up a key.
+    pub(crate) fn try_out(config: &Config) -> Result<(), Error> {
+        client(config)?;
+        config.storage_link.try_out()?;
+        config.compute_link.try_out()?;
+        Ok(())
     }
 
     pub(crate) fn origin(&self, service: Service) -> &Origin {
@@ -128,7 +130,7 @@ impl Proxy {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Error> {
-        let target = Target::parse(request.uri())?;
+        let target = Target::parse(request.uri(), request.version())?;
         let service = target.service;
         let method = passed_method(request)?;
         let url = self.origin(service).at(target.path, target.query);
@@ -165,6 +167,10 @@ impl Proxy {
         let announced = headers.get(header::CONTENT_LENGTH);
         let length = match announced.map(|v| v.to_str().map(str::parse)) {
             None if headers.contains_key(header::TRANSFER_ENCODING) => Length::Unknown,
+            // HTTP/2 has frames, and no header has to say that a body follows.
+            None if request.version() >= Version::HTTP_2 && may_bring_a_body(request) => {
+                Length::Unknown
+            }
             None => return Ok(None),
             Some(Ok(Ok(bytes))) => Length::Known(bytes),
             Some(_) => return Err(Error::UploadBroken),
@@ -175,14 +181,24 @@ impl Proxy {
         {
             return Err(Error::TooLarge { bytes_max });
         }
-        match *request.method() {
-            Method::PUT | Method::POST => Ok(Some(length)),
-            _ if !length.is_something() => Ok(None),
-            ref method => Err(Error::UnexpectedBody {
-                method: method.to_string(),
+        match may_bring_a_body(request) {
+            true => Ok(Some(length)),
+            false if !length.is_something() => Ok(None),
+            false => Err(Error::UnexpectedBody {
+                method: request.method().to_string(),
             }),
         }
     }
+}
+
+fn client(config: &Config) -> Result<reqwest::Client, Error> {
+    darkroom_tls::http_client(&config.tls_client)?
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|source| Error::Client { source })
 }
 
 #[derive(Clone, Copy)]
@@ -195,6 +211,10 @@ impl Length {
     fn is_something(self) -> bool {
         !matches!(self, Self::Known(0))
     }
+}
+
+fn may_bring_a_body(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::PUT | Method::POST)
 }
 
 fn passed_method(request: &HttpRequest) -> Result<reqwest::Method, Error> {

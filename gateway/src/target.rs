@@ -1,6 +1,6 @@
 //! Which path of which service a request means, if it means one at all.
 
-use actix_web::http::Uri;
+use actix_web::http::{Uri, Version};
 use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
 
 use crate::error::{Error, Service};
@@ -20,7 +20,7 @@ pub(crate) struct Target<'a> {
 impl<'a> Target<'a> {
     /// Nothing is decoded or normalised here: what is not plain already is refused, so that gateway
     /// and service cannot read one path in two ways.
-    pub(crate) fn parse(uri: &'a Uri) -> Result<Self, Error> {
+    pub(crate) fn parse(uri: &'a Uri, version: Version) -> Result<Self, Error> {
         let (service, path) = [
             (Service::Storage, GATEWAY_STORAGE),
             (Service::Compute, GATEWAY_COMPUTE),
@@ -28,7 +28,8 @@ impl<'a> Target<'a> {
         .into_iter()
         .find_map(|(service, prefix)| Some((service, uri.path().strip_prefix(prefix)?)))
         .ok_or(Error::NotFound)?;
-        if uri.authority().is_some() {
+        // From HTTP/2 on every request names it, in place of the header `Host`.
+        if uri.authority().is_some() && version < Version::HTTP_2 {
             return Err(Error::PathRefused);
         }
         let segments = path.strip_prefix(VERSION).ok_or(Error::NotFound)?;
@@ -58,7 +59,7 @@ mod tests {
 
     fn parse(text: &str) -> Result<(Service, String, Option<String>), Error> {
         let uri: Uri = text.parse().unwrap();
-        let target = Target::parse(&uri)?;
+        let target = Target::parse(&uri, Version::HTTP_11)?;
         let query = target.query.map(str::to_owned);
         Ok((target.service, target.path.to_owned(), query))
     }
@@ -77,6 +78,12 @@ mod tests {
             parse("/api/compute/v1/models/chest-view").unwrap(),
             (Service::Compute, "/v1/models/chest-view".into(), None)
         );
+    }
+
+    #[test]
+    fn http_2_names_the_host_in_every_request() {
+        let uri: Uri = "https://darkroom.example/api/storage/v1/x".parse().unwrap();
+        assert_eq!(Target::parse(&uri, Version::HTTP_2).unwrap().path, "/v1/x");
     }
 
     #[test]

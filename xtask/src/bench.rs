@@ -57,6 +57,8 @@ pub fn run(options: &Options) -> Result<()> {
     ]);
     fhe.env("DARKROOM_BENCH_MODELS", &models);
     rows.extend(rows_in(&output(&mut fhe)?)?);
+    let mut seal = cargo(["bench", "--locked", "-p", "darkroom-qkd", "--bench", "seal"]);
+    rows.extend(rows_in(&output(&mut seal)?)?);
     if let Some(data) = &options.data {
         rows.extend(accuracy::measure(&models, data, options.encrypted)?);
     }

@@ -337,8 +337,9 @@ async fn a_network_whose_process_was_killed_is_done_by_the_next() {
 async fn a_stop_finishes_the_image_in_work_and_gives_up_what_waits_for_a_key() {
     let world = world(300).await;
     let mut config = world.config();
-    // Room for one key: the second owner waits.
+    // Room for one key: the second owner waits. And time for an image however busy the machine is.
     config.key_cache_bytes = key_bytes();
+    config.drain_ms = 600_000;
     let (compute, one, other) = (
         Compute::start(config).await,
         world.owner().await,

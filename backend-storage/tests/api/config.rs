@@ -57,6 +57,20 @@ fn what_is_unknown_or_out_of_range_is_named() {
             "limits.objects",
         ),
         ("[", vec![], "config"),
+        // Files are looked at as well.
+        (
+            "[tls]\ncertificate = \"/nowhere/a.pem\"\nkey = \"/nowhere/a.key\"",
+            vec![],
+            "/nowhere/a.pem",
+        ),
+        (
+            "[gateway_link]\nmode = \"qkd\"\nlocal = \"a\"\nremote = \"b\"\n\
+             reserve.max_age_ms = 0\n\
+             [gateway_link.source]\nkind = \"qkdsimkit\"\nurl = \"http://localhost:5002\"\n\
+             role = \"alice\"\nid = \"x\"",
+            vec![],
+            "gateway_link.reserve.max_age_ms",
+        ),
     ] {
         let output = check(file, &environment);
         assert!(!output.status.success(), "{file} {environment:?}");

@@ -15,7 +15,7 @@ pub const GATEWAY_COMPUTE: &str = "/api/compute";
 pub const HEALTH: &str = "/healthz";
 /// Every service: it can do its work now.
 pub const READY: &str = "/readyz";
-/// Compute: figures for whoever runs it, in Prometheus' text form.
+/// Every service: figures for whoever runs it, in Prometheus' text form.
 pub const METRICS: &str = "/metrics";
 
 /// Storage and compute: what protects the connection that this is asked on.

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use darkroom_tls::{ClientSettings, ServerSettings};
+use darkroom_tls::{ClientSettings, ServerSettings, check_listen};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
@@ -314,12 +314,12 @@ impl Config {
                 "links names a pair twice",
             ),
         ];
-        match rules.into_iter().find(|(holds, _)| !holds) {
-            None => Ok(()),
-            Some((_, detail)) => Err(Error::Config {
-                detail: detail.to_owned(),
-            }),
+        if let Some((_, detail)) = rules.into_iter().find(|(holds, _)| !holds) {
+            let detail = detail.to_owned();
+            return Err(Error::Config { detail });
         }
+        check_listen(self.status, false, self.allow_plain_http)?;
+        Ok(())
     }
 }
 

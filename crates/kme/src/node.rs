@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
-use darkroom_tls::{check_listen, client_config, remember, server_config};
+use darkroom_tls::{client_config, remember, server_config};
 use rustls::ServerConfig;
 
 use crate::config::{Config, Role};
@@ -34,7 +34,6 @@ pub struct Node {
 /// # Errors
 /// The configuration, a certificate or the secret cannot be used, or an address is taken.
 pub fn start(config: Config) -> Result<Node, Error> {
-    check_listen(config.status, false, config.allow_plain_http)?;
     let core = Arc::new(Core::new(config)?);
     let config = &core.config;
     let tls = server_config(&config.tls.server())?;

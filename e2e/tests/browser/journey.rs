@@ -60,7 +60,7 @@ async fn journey(room: &Room, page: &Page) -> Result<()> {
         told.extend(fresh);
     }
     page.photograph("3-results").await?;
-    phone_view(page, "4-results-on-a-phone").await?;
+    steps::phone_view(page, "4-results-on-a-phone").await?;
 
     // Loaded again: the same key, the same history, the same answers.
     let entries = told.len();
@@ -165,19 +165,5 @@ async fn wipe(page: &Page) -> Result<()> {
                   const root = await navigator.storage.getDirectory(); \
                   for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });";
     page.run(script, vec![json!(null)]).await?;
-    Ok(())
-}
-
-/// A picture of the page as wide as a phone; nothing may stick out at the side.
-async fn phone_view(page: &Page, name: &str) -> Result<()> {
-    let (width, height) = page.client.get_window_size().await?;
-    page.client.set_window_size(400, 850).await?;
-    let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-    page.wait_until("the page to fit a phone", wide, |over| over == json!(0))
-        .await?;
-    page.photograph(name).await?;
-    page.client
-        .set_window_size(u32::try_from(width)?, u32::try_from(height)?)
-        .await?;
     Ok(())
 }

@@ -9,4 +9,5 @@ mod pictures;
 mod resumed;
 mod secrecy;
 mod steps;
+mod transit;
 mod trouble;

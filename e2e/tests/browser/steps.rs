@@ -35,7 +35,8 @@ impl Room {
 
     /// A browser on a device of this name, with the page opened.
     pub async fn visit(&self, device: &str) -> Result<Page> {
-        let page = self.browser.open(device, &self.recorder.origin()).await?;
+        let origin = self.recorder.url(self.darkroom.protection.scheme());
+        let page = self.browser.open(device, &origin).await?;
         page.visit().await?;
         Ok(page)
     }
@@ -239,4 +240,18 @@ pub async fn open_history(page: &Page, entries: usize) -> Result<Vec<Shown>> {
         all.extend(shown(page).await?);
     }
     Ok(all)
+}
+
+/// A picture of the page as wide as a phone; nothing may stick out at the side.
+pub async fn phone_view(page: &Page, name: &str) -> Result<()> {
+    let (width, height) = page.client.get_window_size().await?;
+    page.client.set_window_size(400, 850).await?;
+    let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    page.wait_until("the page to fit a phone", wide, |over| over == json!(0))
+        .await?;
+    page.photograph(name).await?;
+    page.client
+        .set_window_size(u32::try_from(width)?, u32::try_from(height)?)
+        .await?;
+    Ok(())
 }

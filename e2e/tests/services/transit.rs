@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aho_corasick::AhoCorasick;
 use darkroom_api::client::{Access, ClientError};
 use darkroom_api::compute::State;
-use darkroom_api::header::ObjectKind;
+use darkroom_api::header::{self, ObjectKind, ParameterSetId};
 use darkroom_api::ids::ObjectId;
 use darkroom_api::problem::ProblemType;
 use darkroom_api::protection::{LinkMode, Party, Protection};
@@ -166,4 +166,27 @@ async fn storage_with_links_answers_no_one_without() {
         panic!("{refused}");
     };
     assert_eq!(problem.kind, ProblemType::LinkUnsealed, "{problem:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_megabytes_pass_through_little_memory_sealed() {
+    let (darkroom, mut owner) = through(SEALED, false).await;
+    let peaks = || [&darkroom.gateway, &darkroom.storage].map(|it| it.peak_mib().unwrap());
+    let before = peaks();
+    let payload: Vec<u8> = (0..200_000_000_u32)
+        .map(|at| (at / 1000).to_le_bytes()[0])
+        .collect();
+    let (kind, set) = (ObjectKind::EvaluationKey, ParameterSetId(1));
+    let object = header::seal(kind, set, owner.key_id(), &payload);
+    let (id, access) = (owner.draw_id(), Access::Owner(&owner.vault_token));
+    let storage = &owner.storage;
+    storage
+        .put(owner.vault, kind, id, access, object.clone())
+        .await
+        .unwrap();
+    let back = storage.object(owner.vault, kind, id, access, object.len());
+    assert_eq!(back.await.unwrap(), object);
+    for (before, after) in before.into_iter().zip(peaks()) {
+        assert!(after < before + 32.0, "{before} MiB grew to {after} MiB");
+    }
 }

@@ -34,6 +34,10 @@ const TARGETS: &[(&str, Target)] = &[
         "evaluation key made in the browser, two workers",
         AtMost(3.5),
     ),
+    ("sealing, one core", AtLeast(1.0)),
+    ("opening, one core", AtLeast(1.0)),
+    ("small request, added by a sealed link", AtMost(3.0)),
+    ("28 MB up, sealed beside unsealed", AtMost(1.3)),
 ];
 
 /// The same for each network: its name and this.

@@ -112,12 +112,16 @@ impl Access<'_> {
     }
 }
 
+/// Shorter than the keep-alive of the services, so that they never close a connection in use.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
 /// Sets how patient a client of this contract is: a silent service is given up, and no answer sends
 /// it elsewhere.
 pub fn patient(client: ClientBuilder) -> ClientBuilder {
     client
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(SILENCE_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE)
         .redirect(reqwest::redirect::Policy::none())
 }
 

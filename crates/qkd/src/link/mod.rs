@@ -15,6 +15,7 @@ mod refusal;
 mod server;
 mod usage;
 
+use darkroom_api::routes;
 use serde::{Deserialize, Serialize};
 
 pub use self::client::LinkClient;
@@ -25,12 +26,26 @@ pub use self::server::{End, LinkServer, guard};
 pub use self::usage::Usage;
 use crate::message::Mode;
 use crate::reserve::ReserveSettings;
-use crate::source::Settings as SourceSettings;
+use crate::source::{self, Settings as SourceSettings};
 
 /// Where a request says which link and exchange it belongs to, and an answer that it is sealed.
 pub const LINK_HEADER: &str = "darkroom-link";
 /// Where a request in hybrid mode brings the ML-KEM key for its answer.
 pub const LINK_KEY_HEADER: &str = "darkroom-link-key";
+
+/// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
+/// have no keys.
+const OPEN: [&str; 5] = [
+    routes::HEALTH,
+    routes::READY,
+    routes::METRICS,
+    routes::PROTECTION,
+    routes::LINK,
+];
+
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path)
+}
 
 /// One end of a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +108,18 @@ pub enum SetupError {
 }
 
 impl LinkSettings {
+    /// Whether a link could be set up, files included. Asks for no key.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn try_out(&self) -> Result<(), SetupError> {
+        self.check()?;
+        if let (Some(_), Some(from)) = (self.mode.sealing(), &self.source) {
+            source::open(from, &self.local, &self.remote)?;
+        }
+        Ok(())
+    }
+
     /// Whether the settings make sense. Looks at no file and no network.
     ///
     /// # Errors
@@ -111,11 +138,17 @@ impl LinkSettings {
             () if !fits(&self.remote) => refuse("remote", WANTED_ID),
             () if self.local == self.remote => refuse("remote", "the same as local"),
             () if self.source.is_none() => refuse("source", "a link that is on needs keys"),
+            () if self.reserve.keys == 0 => refuse("reserve.keys", "at least 1 is needed"),
+            () if self.reserve.max_age_ms < MAX_AGE_MS_MIN => {
+                refuse("reserve.max_age_ms", "at least 1000 are needed")
+            }
             () => Ok(()),
         }
     }
 }
 
+/// Below, keys would be fetched and thrown away all the time.
+const MAX_AGE_MS_MIN: u64 = 1000;
 const WANTED_ID: &str = "an SAE id of 1 to 64 letters, digits, '-', '_' and '.' is needed";
 
 fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {

@@ -57,6 +57,10 @@ impl Refusal {
         }
     }
 
+    pub(super) fn is_shortage(&self) -> bool {
+        self.kind() == ProblemType::LinkKeyShortage
+    }
+
     pub(super) fn response(&self, unread: Option<Body>) -> HttpResponse {
         let kind = self.kind();
         tracing::warn!(problem = kind.slug(), "sealed link: {self}");

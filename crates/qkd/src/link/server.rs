@@ -21,7 +21,7 @@ use super::epochs::Epochs;
 use super::hello::encapsulation_key;
 use super::line::{Line, SEALED};
 use super::refusal::{Refusal, cause};
-use super::{LINK_HEADER, LINK_KEY_HEADER, LinkSettings, SetupError, Usage};
+use super::{LINK_HEADER, LINK_KEY_HEADER, LinkSettings, SetupError, Usage, is_open};
 use crate::key::Key;
 use crate::message::{
     Context, Direction, Header, MessageError, Mode, Opened, Opener, SEGMENT_BYTES, Sealed, Sealer,
@@ -29,16 +29,6 @@ use crate::message::{
 };
 use crate::reserve::Reserve;
 use crate::source::{self, KeySource};
-
-/// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
-/// have no keys.
-const OPEN: [&str; 5] = [
-    routes::HEALTH,
-    routes::READY,
-    routes::METRICS,
-    routes::PROTECTION,
-    routes::LINK,
-];
 
 /// The server's ends of one or more links.
 #[derive(Debug)]
@@ -141,7 +131,7 @@ pub async fn guard<B: MessageBody + 'static>(
         let answer = link.hello();
         return Ok(request.into_response(answer));
     }
-    if OPEN.contains(&request.path()) {
+    if is_open(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let body = Body::of(&mut request);
@@ -193,7 +183,7 @@ impl LinkServer {
         let admitted = self.admit_to(end, line, request, body).await;
         match &admitted {
             Ok(_) | Err(Refusal::Stale) => {}
-            Err(Refusal::Key(_)) => end.usage.count_shortage(),
+            Err(refusal) if refusal.is_shortage() => end.usage.count_shortage(),
             Err(_) => end.usage.count_refused(),
         }
         admitted

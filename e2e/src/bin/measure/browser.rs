@@ -20,7 +20,7 @@ const KEYS: u32 = 3;
 pub async fn measure(darkroom: &Darkroom) -> Result<()> {
     let recorder = Recorder::start(darkroom.gateway.address()).await?;
     let browser = Browser::start().await?;
-    let page = browser.open("measure", &recorder.origin()).await?;
+    let page = browser.open("measure", &recorder.url("http")).await?;
     let began = Instant::now();
     page.visit().await?;
     page.wait_for("#create-key").await?;
@@ -45,7 +45,7 @@ pub async fn measure(darkroom: &Darkroom) -> Result<()> {
     );
     encryption(&page).await?;
     page.close().await?;
-    evaluation_key(&browser, &recorder.origin()).await
+    evaluation_key(&browser, &recorder.url("http")).await
 }
 
 /// The evaluation key, made by as many workers as the machine has cores, each time on a new device.

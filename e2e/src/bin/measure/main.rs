@@ -2,10 +2,11 @@
 
 mod browser;
 mod networks;
+mod transit;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use darkroom_api::compute::State;
 use darkroom_api::ids::ObjectId;
 use e2e::owner::{Owner, pattern};
@@ -26,7 +27,9 @@ async fn main() -> Result<()> {
     times(&darkroom).await?;
     memory(&darkroom).await?;
     networks::measure(&darkroom).await?;
-    browser::measure(&darkroom).await
+    browser::measure(&darkroom).await?;
+    drop(darkroom);
+    transit::measure().await
 }
 
 fn report(name: &str, value: f64, unit: &str) {
@@ -83,31 +86,20 @@ async fn memory(darkroom: &Darkroom) -> Result<()> {
     for _ in 0..WARM_JOBS {
         analyse(&mut owner, image).await?;
     }
-    let compute = darkroom.compute.id().context("compute does not run")?;
-    let before = resident_mib(compute)?;
+    let before = darkroom.compute.resident_mib()?;
     let began = Instant::now();
     for _ in 0..JOBS {
         analyse(&mut owner, image).await?;
     }
     let each = began.elapsed().as_secs_f64() * 1e3 / JOBS as f64;
-    report("compute memory", resident_mib(compute)?, "MiB");
+    report("compute memory", darkroom.compute.resident_mib()?, "MiB");
     report(
         "compute memory growth over 1000 jobs",
-        resident_mib(compute)? - before,
+        darkroom.compute.resident_mib()? - before,
         "MiB",
     );
     report("a job of a stored image, mean of 1000", each, "ms");
     Ok(())
-}
-
-/// What a process holds in memory, as Linux counts it.
-fn resident_mib(process: u32) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.split_whitespace().next())
-        .context("no VmRSS")?;
-    Ok(kib.parse::<f64>()? / 1024.0)
 }
 
 fn median_ms(times: &mut [Duration]) -> f64 {

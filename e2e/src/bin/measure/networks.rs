@@ -8,7 +8,7 @@ use e2e::evaluation_key::make_key;
 use e2e::owner::{Owner, pattern};
 use e2e::services::Darkroom;
 
-use crate::{median_ms, report, resident_mib};
+use crate::{median_ms, report};
 
 /// Pictures a network, each a job of its own.
 const PICTURES: u32 = 9;
@@ -19,13 +19,12 @@ pub async fn measure(darkroom: &Darkroom) -> Result<()> {
     let mut networks = owner.compute.catalogue().await?.models;
     networks.retain(|card| card.evaluation_key.is_some());
     owner.send_key(&make_key(&owner.key)?).await?;
-    let compute = darkroom.compute.id().context("compute does not run")?;
-    let before = resident_mib(compute)?;
+    let before = darkroom.compute.resident_mib()?;
     for (place, card) in networks.iter().enumerate() {
         network(&mut owner, card, place == 0).await?;
     }
     let name = "compute memory growth with one evaluation key";
-    report(name, resident_mib(compute)? - before, "MiB");
+    report(name, darkroom.compute.resident_mib()? - before, "MiB");
     Ok(())
 }
 
