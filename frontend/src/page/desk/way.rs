@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::Desk;
-use crate::page::transit::look;
+use super::{Desk, Run};
+use crate::page::transit::{Way, look};
 
 impl Desk {
     /// Looks once more.
@@ -14,15 +14,25 @@ impl Desk {
         });
     }
 
-    async fn see_way(self) {
+    /// Looks once more, and keeps what is seen with a result that has just come.
+    pub(super) fn look_at_way_of(self, run: &Run) {
+        let kept = run.way.clone();
+        spawn_local(async move {
+            let way = self.see_way().await;
+            kept.set(matches!(way, Way::Seen(_)).then_some(way));
+        });
+    }
+
+    async fn see_way(self) -> Way {
         self.looks.update_value(|looks| looks.begun += 1);
         let number = self.looks.get_value().begun;
         let way = look().await;
         // Looks may overtake each other.
         if number > self.looks.get_value().shown {
             self.looks.update_value(|looks| looks.shown = number);
-            self.way.set(way);
+            self.way.set(way.clone());
         }
+        way
     }
 }
 

@@ -25,6 +25,7 @@ use words::tell;
 
 /// How often it is looked at while somebody reads it.
 const EVERY: Duration = Duration::from_secs(5);
+const ID: &str = "protection";
 
 /// At the foot of the page: one line, and the hops behind it.
 #[component]
@@ -55,7 +56,7 @@ pub fn InTransit() -> impl IntoView {
     };
     let line = Memo::new(move |_| way.with(|way| summary(way, address)));
     view! {
-        <details id="protection" data-test="protection" on:toggle=toggled>
+        <details id=ID data-test="protection" on:toggle=toggled>
             <summary id="in-transit" class="small">
                 {line}
             </summary>
@@ -67,9 +68,17 @@ pub fn InTransit() -> impl IntoView {
     }
 }
 
+/// Opens the foot of the page and goes there.
+pub fn show() {
+    if let Some(details) = document().get_element_by_id(ID) {
+        let _ = details.set_attribute("open", "");
+        super::show("in-transit");
+    }
+}
+
 /// The hops one by one.
 #[component]
-fn Hops(
+pub fn Hops(
     /// What is known of them.
     #[prop(into)]
     way: Signal<Way>,
