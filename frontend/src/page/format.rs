@@ -57,6 +57,18 @@ fn plural(count: f64, unit: &str) -> String {
     }
 }
 
+/// How long ago something was, of which seconds matter while it is fresh.
+pub fn ago(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0 => "just now".to_owned(),
+        1..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
 /// How many of what: `1 picture`, `3 pictures`.
 pub fn count(count: usize, what: &str) -> String {
     if count == 1 {
@@ -111,6 +123,24 @@ mod tests {
         assert_eq!(about(1_400.0), "about 1 second");
         assert_eq!(about(8_300.0), "about 8 seconds");
         assert_eq!(about(140_000.0), "about 2 minutes");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn ages_read_well() {
+        for (ms, text) in [
+            (0, "just now"),
+            (999, "just now"),
+            (1_000, "1 s ago"),
+            (3_400, "3 s ago"),
+            (59_999, "59 s ago"),
+            (60_000, "1 min ago"),
+            (150_000, "2 min ago"),
+            (3_600_000, "1 h ago"),
+            (172_800_000, "2 days ago"),
+        ] {
+            assert_eq!(ago(ms), text);
+        }
+        assert!(ago(u64::MAX).ends_with(" days ago"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -8,6 +8,7 @@ mod history;
 mod parts;
 mod save;
 mod steps;
+mod transit;
 
 use leptos::prelude::*;
 use leptos::web_sys::{CustomEvent, Element, HtmlElement};
@@ -21,6 +22,7 @@ use parts::banner::Banner;
 use parts::intake;
 use parts::theme::ThemeSwitch;
 use steps::{AnalysisStation, KeyStation, PicturesStation, ResultStation};
+use transit::InTransit;
 
 /// Puts the page in its place and takes away what stood there before.
 pub fn open() {
@@ -114,6 +116,9 @@ fn Page() -> impl IntoView {
                 <ResultStation />
             </main>
             <History />
+            <footer class="foot">
+                <InTransit />
+            </footer>
         </div>
         <Ask />
         <LiveRegion />

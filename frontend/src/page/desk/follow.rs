@@ -107,6 +107,7 @@ impl Desk {
         let id = entry.id;
         run.state.set(RunState::Told(Box::new(entry), times));
         self.fetch_details(run, id);
+        self.look_at_way_of(run);
     }
 
     pub(super) fn fetch_details(self, run: &Run, id: ObjectId) {

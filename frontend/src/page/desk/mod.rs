@@ -7,6 +7,7 @@ mod key;
 mod large_key;
 mod pictures;
 mod run;
+mod way;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use leptos::task::spawn_local;
 
 use crate::bridge::{self, Canceller};
 use crate::page::parts::announce::{Announcer, announcer};
+use crate::page::transit::Way;
 use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
 
 pub use drawing::{Drawing, reads_digits};
@@ -76,6 +78,8 @@ pub struct Desk {
     pub entries: RwSignal<Option<Vec<Entry>>>,
     /// What went wrong with the history.
     pub history_trouble: RwSignal<Option<Trouble>>,
+    /// What protects the way between here and the services.
+    pub way: RwSignal<Way>,
     /// When the server is tried again, Unix time in ms, while it is out of reach.
     pub retry_at: RwSignal<Option<f64>>,
     /// Why the page cannot go on.
@@ -86,6 +90,7 @@ pub struct Desk {
     pub backing_up: RwSignal<bool>,
     announcer: Announcer,
     last_number: StoredValue<u32>,
+    looks: StoredValue<way::Looks>,
 }
 
 /// A key being made.
@@ -120,12 +125,14 @@ impl Desk {
             run_trouble: RwSignal::new(None),
             entries: RwSignal::new(None),
             history_trouble: RwSignal::new(None),
+            way: RwSignal::new(Way::Looking),
             retry_at: RwSignal::new(None),
             stopped: RwSignal::new(None),
             question: RwSignal::new(None),
             backing_up: RwSignal::new(false),
             announcer: announcer(),
             last_number: StoredValue::new(0),
+            looks: StoredValue::default(),
         }
     }
 
@@ -135,6 +142,7 @@ impl Desk {
         self.load_status();
         self.load_catalogue();
         self.watch_large_key();
+        self.look_at_way();
     }
 
     /// Says something in the live region.

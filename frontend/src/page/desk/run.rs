@@ -8,6 +8,7 @@ use leptos::task::spawn_local;
 use super::{Desk, Tile};
 use crate::bridge;
 use crate::page::format;
+use crate::page::transit::Way;
 use crate::protocol::{
     Analysis, Entry, Grey, Opened, Stage, StageTimes, Summary, ToAnalyse, Trouble, TroubleKind,
 };
@@ -31,6 +32,8 @@ pub struct Run {
     pub pixels: Option<Grey>,
     /// The entry of the history that it is.
     pub entry: ArcRwSignal<Option<ObjectId>>,
+    /// What protected the way when the result came, if it came in this visit and the way could be seen.
+    pub way: ArcRwSignal<Option<Way>>,
     pub(super) tile: Option<u32>,
 }
 
@@ -78,6 +81,7 @@ impl Run {
             state: ArcRwSignal::new(RunState::Queued),
             entry: ArcRwSignal::new(None),
             tile: Some(tile.number),
+            way: ArcRwSignal::new(None),
         }
     }
 
@@ -93,6 +97,7 @@ impl Run {
             state: ArcRwSignal::new(state),
             entry: ArcRwSignal::new(Some(entry.id)),
             tile: None,
+            way: ArcRwSignal::new(None),
         }
     }
 

@@ -189,6 +189,7 @@ fn OpenView(opened: Opened, run: Run) -> impl IntoView {
         notice,
     } = opened.clone();
     let line = format!("{} · {}", run.name, entry.model_title);
+    let way = run.way.clone();
     view! {
         <div class="developed">
             <figure>
@@ -197,7 +198,7 @@ fn OpenView(opened: Opened, run: Run) -> impl IntoView {
             <AnswerView answer=answer line=line />
         </div>
         {notice.map(|notice| view! { <p class="notice">{notice}</p> })}
-        <Travelled picture=picture seen=seen.clone() />
+        <Travelled picture=picture seen=seen.clone() way=way />
         <Finished times=times seen=seen />
         <p class="print-only small">{report_line(&opened)}</p>
         <Files opened=opened />

@@ -1,14 +1,21 @@
 //! What the server saw, and how it got there.
 
 use leptos::prelude::*;
+use leptos::web_sys::MouseEvent;
 
 use crate::page::format;
 use crate::page::parts::canvas::{Pixels, Rgba};
+use crate::page::transit::{self, Hops, Way};
 use crate::protocol::{Grey, Seen};
 
 /// The picture beside what the server saw of it, and the protection of each hop.
 #[component]
-pub fn Travelled(picture: Grey, seen: Seen) -> impl IntoView {
+pub fn Travelled(
+    picture: Grey,
+    seen: Seen,
+    /// What protected the way when the result came.
+    way: ArcRwSignal<Option<Way>>,
+) -> impl IntoView {
     let own = Rgba::grey(picture.width, picture.height, &picture.data);
     let noise = Rgba::of_bytes(&seen.sample);
     let shown = seen.sample.len() as u64;
@@ -17,7 +24,6 @@ pub fn Travelled(picture: Grey, seen: Seen) -> impl IntoView {
         "{} came back, just as unreadable.",
         format::bytes(seen.result_bytes),
     );
-    let hops = hops().into_iter().map(|hop| view! { <li>{hop}</li> });
     view! {
         <section class="stack tight" data-test="seen">
             <div class="pair seen">
@@ -39,7 +45,7 @@ pub fn Travelled(picture: Grey, seen: Seen) -> impl IntoView {
             <p class="small quiet">{back}</p>
             <details>
                 <summary class="small">"How it travelled"</summary>
-                <ul class="hops">{hops.collect_view()}</ul>
+                <HopsThen way=way />
                 <p class="small quiet">
                     {format!(
                         "The grey square is drawn from the first {} of the ciphertext itself, a grey value for a byte. Parameter set {}.",
@@ -52,39 +58,29 @@ pub fn Travelled(picture: Grey, seen: Seen) -> impl IntoView {
     }
 }
 
-/// What this page can know of the way.
-fn hops() -> Vec<String> {
-    let location = window().location();
-    let host = location.hostname().unwrap_or_default();
-    let first = first_hop(&location.protocol().unwrap_or_default(), &host);
-    let rest = "From there to storage and compute: this page cannot see how that is protected. What passes is encrypted with your key in any case.";
-    vec![first, rest.to_owned()]
-}
-
-fn first_hop(protocol: &str, host: &str) -> String {
-    let local = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-    if protocol == "https:" {
-        format!("From this browser to {host}: encrypted once more, by HTTPS.")
-    } else if local {
-        format!("From this browser to {host}: plain HTTP, within this computer.")
-    } else {
-        format!(
-            "From this browser to {host}: plain HTTP. Picture and result are encrypted with your key, but somebody on the way could alter this page itself. For pictures that matter, use an address with https."
-        )
+/// The hops as they were when the result came, if they were seen; they are kept for this visit only.
+#[component]
+fn HopsThen(way: ArcRwSignal<Option<Way>>) -> impl IntoView {
+    let then = Memo::new(move |_| way.get());
+    let words = move || match then.with(Option::is_some) {
+        true => "What protected each hop when this result came. ",
+        false => "What protected each hop when this result came is not known any more. ",
+    };
+    let kept = Signal::derive(move || then.get().unwrap_or(Way::Looking));
+    view! {
+        <Show when=move || then.with(Option::is_some)>
+            <Hops way=kept />
+        </Show>
+        <p class="small quiet">
+            {words}
+            <a href="#protection" on:click=now>
+                "How it is now"
+            </a>
+        </p>
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use wasm_bindgen_test::wasm_bindgen_test;
-
-    use super::*;
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn no_hop_is_called_safer_than_it_is() {
-        assert!(first_hop("http:", "localhost").contains("within this computer"));
-        assert!(first_hop("http:", "10.0.0.7").contains("could alter"));
-        assert!(first_hop("http:", "localhost.example.org").contains("could alter"));
-        assert!(first_hop("https:", "example.org").contains("HTTPS"));
-    }
+fn now(event: MouseEvent) {
+    event.prevent_default();
+    transit::show();
 }
