@@ -94,7 +94,9 @@ impl Storage {
     pub async fn protection(&self) -> Option<Seen> {
         let request = self.http.get(&self.protection_url).timeout(GLANCE);
         let answer = request.send().await.ok()?.error_for_status().ok()?;
+        let here = darkroom_tls::is_loopback(&answer);
         let mut seen: Seen = answer.json().await.ok()?;
+        seen.loopback &= here;
         seen.link = self.link.as_ref().map(|link| link.seen());
         Some(seen)
     }

@@ -35,7 +35,9 @@ pub(crate) async fn protection(request: &HttpRequest, proxy: &Proxy) -> HttpResp
 async fn ask(proxy: &Proxy, service: Service) -> Option<Seen> {
     let url = proxy.origin(service).at(PROTECTION, None);
     let answer = proxy.client.get(url).timeout(GLANCE).send().await.ok()?;
+    let here = darkroom_tls::is_loopback(&answer);
     let mut seen: Seen = answer.error_for_status().ok()?.json().await.ok()?;
+    seen.loopback &= here;
     seen.link = proxy.link(service).map(|link| link.seen());
     Some(seen)
 }

@@ -75,6 +75,13 @@ pub fn http_client_tls12(settings: &ClientSettings) -> Result<reqwest::ClientBui
     Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
 }
 
+/// Whether an answer came from this machine. A proxy beside the server makes it look there as if
+/// every client were on its machine: nothing travels only where both ends say so.
+pub fn is_loopback(answer: &reqwest::Response) -> bool {
+    let peer = answer.remote_addr();
+    peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+}
+
 /// What the system trusts; nothing where it says nothing, and then no server is.
 fn system_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();

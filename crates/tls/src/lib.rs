@@ -17,7 +17,9 @@ pub mod trial;
 
 use std::path::PathBuf;
 
-pub use self::client::{ClientSettings, client_config, http_client, http_client_tls12};
+pub use self::client::{
+    ClientSettings, client_config, http_client, http_client_tls12, is_loopback,
+};
 #[cfg(feature = "server")]
 pub use self::connection::{Connection, remember, seen};
 #[cfg(feature = "server")]
