@@ -60,7 +60,7 @@ async fn journey(room: &Room, page: &Page) -> Result<()> {
         told.extend(fresh);
     }
     page.photograph("3-results").await?;
-    steps::phone_view(page, "4-results-on-a-phone").await?;
+    steps::phone_view(page, "4-results-on-a-phone", "[data-test=result]").await?;
 
     // Loaded again: the same key, the same history, the same answers.
     let entries = told.len();

@@ -242,13 +242,21 @@ pub async fn open_history(page: &Page, entries: usize) -> Result<Vec<Shown>> {
     Ok(all)
 }
 
-/// A picture of the page as wide as a phone; nothing may stick out at the side.
-pub async fn phone_view(page: &Page, name: &str) -> Result<()> {
+/// Brings a part of the page into view.
+pub async fn show(page: &Page, css: &str) -> Result<()> {
+    let script = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })";
+    page.client.execute(script, vec![json!(css)]).await?;
+    Ok(())
+}
+
+/// A picture of a part of the page as wide as a phone; nothing may stick out at the side.
+pub async fn phone_view(page: &Page, name: &str, css: &str) -> Result<()> {
     let (width, height) = page.client.get_window_size().await?;
     page.client.set_window_size(400, 850).await?;
     let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
     page.wait_until("the page to fit a phone", wide, |over| over == json!(0))
         .await?;
+    show(page, css).await?;
     page.photograph(name).await?;
     page.client
         .set_window_size(u32::try_from(width)?, u32::try_from(height)?)

@@ -57,14 +57,9 @@ async fn journey(room: &Room, page: &Page) -> Result<()> {
         ensure!(is_sealed == said.contains("QKD"), "{hop}: {said:?}");
         ensure!(is_sealed == said.contains("key used"), "{hop}: {said:?}");
     }
-    page.client
-        .execute(
-            "document.querySelector('#protection').scrollIntoView({ block: 'center' })",
-            vec![],
-        )
-        .await?;
+    steps::show(page, "#protection").await?;
     page.photograph("transit-1-hops").await?;
-    steps::phone_view(page, "transit-2-hops-on-a-phone").await?;
+    steps::phone_view(page, "transit-2-hops-on-a-phone", "#protection").await?;
 
     the_browser_says_so_too(page).await?;
     nothing_was_readable(room)
