@@ -42,6 +42,11 @@ impl Opener {
 
     /// Takes bytes as they come.
     pub fn push(&mut self, sealed: &[u8]) {
+        // Once for a segment, not once for each piece of it.
+        if self.pending.capacity() - self.pending.len() < sealed.len() {
+            self.pending
+                .reserve(sealed.len().max(PREFIX_BYTES + SEGMENT_BYTES + TAG_BYTES));
+        }
         self.pending.extend_from_slice(sealed);
     }
 

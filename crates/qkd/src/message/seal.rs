@@ -35,22 +35,35 @@ impl Sealer {
     /// # Errors
     /// It is too long, or the cryptography fails.
     pub fn segment(&mut self, plain: &[u8], is_last: bool) -> Result<Bytes, MessageError> {
+        let mut room = room(plain.len());
+        room.put_slice(plain);
+        self.segment_in_place(room, is_last)
+    }
+
+    /// The same for plain bytes that stand in a [`room`] already.
+    pub(super) fn segment_in_place(
+        &mut self,
+        mut room: BytesMut,
+        is_last: bool,
+    ) -> Result<Bytes, MessageError> {
+        let (head, plain) = room.split_at_mut(PREFIX_BYTES);
         let prefix = prefix(plain.len(), is_last)?;
-        let mut out = BytesMut::with_capacity(PREFIX_BYTES + plain.len() + TAG_BYTES);
-        out.put_slice(&prefix);
-        out.put_slice(plain);
+        head.copy_from_slice(&prefix);
         let tag = self
             .key
-            .seal_in_place_separate_tag(
-                nonce(self.segment),
-                Aad::from(prefix),
-                &mut out[PREFIX_BYTES..],
-            )
+            .seal_in_place_separate_tag(nonce(self.segment), Aad::from(prefix), plain)
             .map_err(|_| MessageError::Crypto)?;
-        out.put_slice(tag.as_ref());
+        room.put_slice(tag.as_ref());
         self.segment += 1;
-        Ok(out.freeze())
+        Ok(room.freeze())
     }
+}
+
+/// Where a segment of so many plain bytes can be sealed: what stands before it is there, they follow.
+pub(super) fn room(plain_bytes: usize) -> BytesMut {
+    let mut room = BytesMut::with_capacity(PREFIX_BYTES + plain_bytes + TAG_BYTES);
+    room.put_bytes(0, PREFIX_BYTES);
+    room
 }
 
 /// How long a message of known length is on the wire when its segments are as long as can be.

@@ -7,7 +7,8 @@ use std::task::{Context as Task, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
-use super::{Header, MessageError, Opener, SEGMENT_BYTES, Sealer};
+use super::seal::room;
+use super::{Header, MessageError, Opener, PREFIX_BYTES, SEGMENT_BYTES, Sealer, TAG_BYTES};
 
 /// A stream of sealed bytes from one of plain bytes.
 pub struct Sealed<S> {
@@ -15,7 +16,10 @@ pub struct Sealed<S> {
     sealer: Sealer,
     /// What goes out before the next segment: the header, at the start.
     first: Option<Bytes>,
-    pending: BytesMut,
+    /// The next segment, as far as it has come.
+    room: BytesMut,
+    /// What came and belongs to the segments after it.
+    rest: Bytes,
     announced_bytes: Option<u64>,
     taken_bytes: u64,
 }
@@ -28,25 +32,44 @@ impl<S> Sealed<S> {
             plain: Some(plain),
             sealer,
             first: Some(first),
-            pending: BytesMut::new(),
+            room: room(0),
+            rest: Bytes::new(),
             announced_bytes: header.length_bytes,
             taken_bytes: 0,
         }
     }
 
-    fn segment(&mut self, bytes: usize, is_last: bool) -> Poll<Option<io::Result<Bytes>>> {
-        let plain = self.pending.split_to(bytes);
-        let sealed = self.sealer.segment(&plain, is_last);
+    fn segment(&mut self, is_last: bool) -> Poll<Option<io::Result<Bytes>>> {
+        let plain = std::mem::replace(&mut self.room, room(0));
+        let sealed = self.sealer.segment_in_place(plain, is_last);
         if is_last || sealed.is_err() {
             self.end_here();
         }
         Poll::Ready(Some(sealed.map_err(io::Error::other)))
     }
 
+    /// Bytes in the segment that is being filled.
+    fn filled(&self) -> usize {
+        self.room.len() - PREFIX_BYTES
+    }
+
+    fn fill(&mut self) {
+        if self.filled() == 0 {
+            // A short body needs no long room.
+            let bytes = match self.announced_bytes {
+                Some(bytes) if bytes < SEGMENT_BYTES as u64 => self.rest.len(),
+                _ => SEGMENT_BYTES,
+            };
+            self.room.reserve(bytes + TAG_BYTES);
+        }
+        let bytes = self.rest.len().min(SEGMENT_BYTES - self.filled());
+        self.room.extend_from_slice(&self.rest.split_to(bytes));
+    }
+
     /// Nothing is read or sealed any more.
     fn end_here(&mut self) {
         self.plain = None;
-        self.pending.clear();
+        self.rest.clear();
     }
 
     fn end(&mut self) -> Poll<Option<io::Result<Bytes>>> {
@@ -57,7 +80,7 @@ impl<S> Sealed<S> {
             let error = MessageError::Length { announced_bytes };
             return Poll::Ready(Some(Err(io::Error::other(error))));
         }
-        self.segment(self.pending.len(), true)
+        self.segment(true)
     }
 }
 
@@ -74,25 +97,29 @@ where
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
-            // More than a segment: the rest may still be empty, and then this one would be the last.
-            if this.pending.len() > SEGMENT_BYTES {
-                return this.segment(SEGMENT_BYTES, false);
-            }
             let Some(plain) = &mut this.plain else {
                 return Poll::Ready(None);
             };
+            if !this.rest.is_empty() {
+                // A full one stays until something follows it: else it is the last.
+                if this.filled() == SEGMENT_BYTES {
+                    return this.segment(false);
+                }
+                this.fill();
+                continue;
+            }
             match plain.poll_next_unpin(task) {
                 Poll::Ready(Some(Ok(piece))) => {
                     this.taken_bytes += piece.len() as u64;
-                    this.pending.extend_from_slice(&piece);
+                    this.rest = piece;
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.end_here();
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 Poll::Ready(None) => return this.end(),
-                Poll::Pending if this.announced_bytes.is_none() && !this.pending.is_empty() => {
-                    return this.segment(this.pending.len(), false);
+                Poll::Pending if this.announced_bytes.is_none() && this.filled() > 0 => {
+                    return this.segment(false);
                 }
                 Poll::Pending => return Poll::Pending,
             }

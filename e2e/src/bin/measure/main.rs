@@ -1,4 +1,5 @@
-//! Measures the whole path and prints a JSON line a figure: `cargo xtask bench` reads them.
+//! Measures the whole path, or the parts that are named (`transit`, `jobs`, `networks`, `browser`), and
+//! prints a JSON line a figure: `cargo xtask bench` reads them.
 
 mod browser;
 mod networks;
@@ -23,13 +24,23 @@ const NETWORK: &str = "digits";
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
+    if is_wanted("transit") {
+        transit::measure().await?;
+    }
     let darkroom = Darkroom::start().await?;
-    times(&darkroom).await?;
-    memory(&darkroom).await?;
-    networks::measure(&darkroom).await?;
-    browser::measure(&darkroom).await?;
-    drop(darkroom);
-    transit::measure().await
+    if is_wanted("jobs") {
+        times(&darkroom).await?;
+        memory(&darkroom).await?;
+    }
+    if is_wanted("networks") {
+        networks::measure(&darkroom).await?;
+    }
+    if is_wanted("browser") {
+        browser::measure(&darkroom).await?;
+    }
+    Ok(())
 }
 
 fn report(name: &str, value: f64, unit: &str) {
