@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 
 /// How long a child may take to say that it is there, and to stop.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -87,6 +87,28 @@ impl Process {
         let kib = value.next().and_then(|line| line.split_whitespace().next());
         let kib: f64 = kib.context("no such figure")?.parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// Has it give way to all others.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn give_way(&self) -> Result<()> {
+        let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        Ok(setpriority_process(process, 19)?)
+    }
+
+    /// The processor time that it has used, in seconds.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn processor_s(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // After the name, which may hold anything, the 12th and 13th field are user and system time.
+        let (_, fields) = stat.rsplit_once(')').context("no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// Whether it still runs.

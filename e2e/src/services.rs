@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
@@ -245,6 +246,31 @@ impl Service {
             // By the name that its certificate holds.
             "https" => format!("https://localhost:{}", self.address.port()),
             scheme => format!("{scheme}://{}", self.address),
+        }
+    }
+
+    /// Has it give way to all other processes.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn give_way(&self) -> Result<()> {
+        let process = self.process.as_ref().context("it does not run")?;
+        process.give_way()
+    }
+
+    /// Waits until it has nothing to do of its own accord.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn settled(&self) -> Result<()> {
+        const WINDOW: Duration = Duration::from_secs(1);
+        let process = self.process.as_ref().context("it does not run")?;
+        loop {
+            let before = process.processor_s()?;
+            tokio::time::sleep(WINDOW).await;
+            if process.processor_s()? - before < 0.05 * WINDOW.as_secs_f64() {
+                return Ok(());
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Options {
     /// Only these stages; may be given more than once.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
-    /// Also build the three container images and send an image the whole way through them.
+    /// Also build the container images and send an image the whole way through them.
     #[arg(long)]
     containers: bool,
 }
@@ -43,7 +43,7 @@ enum Stage {
     Page,
     /// The whole path: the real services, the built page, a real browser.
     E2e,
-    /// The same with the three container images; only by name or with --containers.
+    /// The same with the container images; only by name or with --containers.
     Containers,
 }
 
