@@ -8,7 +8,7 @@ use object_store::path::Path;
 
 use crate::app::State;
 use crate::error::{Error, causes};
-use crate::store::{DATA, STAGING, blocking};
+use crate::keys::{DATA, STAGING};
 use crate::vaults::OpenVault;
 
 /// Sweeps now and then every so often, as long as the service lives.
@@ -27,7 +27,10 @@ pub(crate) async fn sweep(state: &Arc<State>) {
         return;
     };
     report("uploads", uploads(state, before).await);
-    report("half-written files", half_written(state, before).await);
+    report(
+        "half-written files",
+        state.store.sweep_half_written(before).await,
+    );
     report("content of deleted vaults", dead_vaults(state).await);
     state.objects.forget_idle();
 }
@@ -50,45 +53,6 @@ async fn uploads(state: &State, before: SystemTime) -> Result<u64, Error> {
         }
     }
     Ok(count)
-}
-
-/// Files `name#1` of uploads that were not written to their end: the store hides them, and on a disk
-/// only we can delete them.
-async fn half_written(state: &State, before: SystemTime) -> Result<u64, Error> {
-    let root = state.store.root().to_owned();
-    blocking(move || {
-        let mut count = 0;
-        let mut folders = vec![root];
-        while let Some(folder) = folders.pop() {
-            // A folder may go while we look.
-            let Ok(entries) = std::fs::read_dir(&folder) else {
-                continue;
-            };
-            for entry in entries {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    folders.push(entry.path());
-                } else if is_half_written(&entry.file_name()) && is_older(&entry, before) {
-                    std::fs::remove_file(entry.path())?;
-                    count += 1;
-                }
-            }
-        }
-        Ok(count)
-    })
-    .await
-}
-
-fn is_half_written(name: &std::ffi::OsStr) -> bool {
-    let number = name.to_str().and_then(|name| name.rsplit_once('#'));
-    number.is_some_and(|(_, number)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-fn is_older(entry: &std::fs::DirEntry, before: SystemTime) -> bool {
-    let modified = entry.metadata().and_then(|meta| meta.modified());
-    modified.is_ok_and(|modified| modified < before)
 }
 
 /// Content whose vault is not open any more; an epoch never comes back.

@@ -1,10 +1,7 @@
 //! Vaults: their records, and what opens them.
 
 use std::fmt;
-use std::io;
-use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::TokenHash;
@@ -13,11 +10,8 @@ use serde::{Deserialize, Serialize, de};
 
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::store::{Store, blocking, content_key, random_u128, record_key, sync_dir};
-
-/// How often a folder is tried to be removed into which files still come.
-const REMOVE_TRIES_MAX: u32 = 200;
-const REMOVE_PAUSE: Duration = Duration::from_millis(5);
+use crate::keys::{content_key, random_u128, record_key};
+use crate::store::Store;
 
 /// One life of a vault, from its opening to its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -175,27 +169,12 @@ impl Vaults {
     /// left by a crash in between is swept.
     pub(crate) async fn delete(&self, vault: OpenVault) -> Result<(), Error> {
         self.store.delete_durably(&record_key(vault.id)).await?;
-        self.erase(vault).await.map(drop)
+        self.erase(vault).await
     }
 
     /// Deletes what a vault held that is closed for ever.
-    pub(crate) async fn erase(&self, vault: OpenVault) -> Result<u64, Error> {
-        let deleted = self.store.delete_all(&content_key(vault)).await?;
-        let mut folder = self.store.root().to_owned();
-        folder.extend(
-            content_key(vault)
-                .parts()
-                .map(|part| part.as_ref().to_owned()),
-        );
-        // On a disk the store leaves empty folders and half-written files, which it does not list.
-        blocking(move || {
-            if remove_folder(&folder)? {
-                folder.parent().map_or(Ok(()), sync_dir)?;
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(deleted)
+    pub(crate) async fn erase(&self, vault: OpenVault) -> Result<(), Error> {
+        self.store.delete_all(&content_key(vault)).await
     }
 
     async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
@@ -209,53 +188,9 @@ impl Vaults {
     }
 }
 
-/// Removes a folder with all in it; whether it was there. Uploads that were under way when the vault
-/// was closed may put files there meanwhile: they find it closed and take them away again, so trying
-/// once more is enough.
-fn remove_folder(folder: &Path) -> io::Result<bool> {
-    let mut tries = 0;
-    loop {
-        match std::fs::remove_dir_all(folder) {
-            Ok(()) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(tries > 0),
-            Err(error)
-                if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < REMOVE_TRIES_MAX =>
-            {
-                tries += 1;
-                std::thread::sleep(REMOVE_PAUSE);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_goes_although_files_still_come() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("vault");
-        assert!(!remove_folder(&folder).unwrap());
-        std::fs::create_dir_all(folder.join("images")).unwrap();
-        let (late, began) = (folder.join("images"), std::time::Instant::now());
-        let writer = std::thread::spawn(move || {
-            for file in 0u32.. {
-                if began.elapsed() > Duration::from_millis(50) {
-                    break;
-                }
-                let _ = std::fs::create_dir_all(&late);
-                let _ = std::fs::write(late.join(file.to_string()), b"late");
-            }
-        });
-        while !writer.is_finished() {
-            remove_folder(&folder).unwrap();
-        }
-        writer.join().unwrap();
-        remove_folder(&folder).unwrap();
-        assert!(!folder.exists());
-    }
 
     #[test]
     fn folders_name_their_vault_and_epoch() {
