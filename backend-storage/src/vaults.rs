@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::TokenHash;
@@ -12,6 +13,10 @@ use crate::clock::now_ms;
 use crate::error::Error;
 use crate::keys::{content_key, random_u128, record_key};
 use crate::store::Store;
+
+/// How often to look for a record that another process is writing.
+const OPEN_TRIES_MAX: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// One life of a vault, from its opening to its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,7 +117,7 @@ impl Vaults {
 
     /// Opens a vault for the first time, or finds it opened with the same token.
     pub(crate) async fn open(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        loop {
+        for _ in 0..OPEN_TRIES_MAX {
             if self.record(id).await?.is_some() {
                 return self.find(id, token).await;
             }
@@ -138,7 +143,10 @@ impl Vaults {
                     is_new: true,
                 });
             }
+            tokio::time::sleep(OPEN_PAUSE).await;
         }
+        let late = Error::Io(std::io::ErrorKind::TimedOut.into());
+        Err(Error::NotReady(Box::new(late)))
     }
 
     /// Finds a vault by its token.
@@ -168,7 +176,10 @@ impl Vaults {
     /// Ends the vault: from here on nothing in it can be read. Then deletes what it held; what is
     /// left by a crash in between is swept.
     pub(crate) async fn delete(&self, vault: OpenVault) -> Result<(), Error> {
-        self.store.delete_durably(&record_key(vault.id)).await?;
+        // Of two deletions the later must not end the vault's next life.
+        if self.is_open(vault).await? {
+            self.store.delete_durably(&record_key(vault.id)).await?;
+        }
         self.erase(vault).await
     }
 

@@ -78,6 +78,23 @@ async fn what_the_store_refuses_is_no_fault_of_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_answers_nothing_is_not_ready_within_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = App::start_in(dir.path(), |_| {}).await;
+    let owner = app.owner().await;
+    let hang = &server(dir.path()).faults.hang;
+    hang.store(true, Ordering::Relaxed);
+    let began = Instant::now();
+    let answer = owner.send(Method::GET, routes::READY).await;
+    refused(answer, ProblemType::StorageUnavailable).await;
+    assert!(began.elapsed() < Duration::from_secs(8));
+    let alive = owner.send(Method::GET, routes::HEALTH).await;
+    assert_eq!(alive.status(), 200);
+    hang.store(false, Ordering::Relaxed);
+    assert_eq!(owner.send(Method::GET, routes::READY).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_meets_an_outage_is_not_there_and_can_be_sent_again() {
     let dir = tempfile::tempdir().unwrap();
     let app = App::start_in(dir.path(), |_| {}).await;

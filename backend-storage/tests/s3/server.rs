@@ -26,6 +26,8 @@ pub const SECRET_ACCESS_KEY: &str = "not/to+be=shown";
 pub struct Faults {
     /// Answer everything with this status, if it is not 0.
     pub status: AtomicU16,
+    /// Take everything and answer nothing.
+    pub hang: AtomicBool,
     /// Take no notice of `If-None-Match` on objects that come in one request, ...
     pub ignore_on_put: AtomicBool,
     /// ... and on those in parts.
@@ -121,6 +123,9 @@ async fn answer(
     lock: &RwLock<()>,
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<Body>, s3s::HttpError> {
+    if faults.hang.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
     let status = faults.status.load(Ordering::Relaxed);
     if status != 0 {
         let mut refusal = Response::new(Body::from("<Error/>".to_owned()));
