@@ -11,6 +11,7 @@ mod grants;
 mod limits;
 #[path = "../api/memory.rs"]
 mod memory;
+mod moving;
 #[path = "../api/notes.rs"]
 mod notes;
 #[path = "../api/objects.rs"]

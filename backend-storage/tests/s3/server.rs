@@ -36,8 +36,8 @@ pub struct Faults {
 
 pub struct Server {
     pub faults: Arc<Faults>,
-    /// Requests that were served.
-    pub requests: Arc<AtomicUsize>,
+    /// Requests that write or delete.
+    pub writes: Arc<AtomicUsize>,
     address: SocketAddr,
     service: S3Service,
     runtime: Mutex<Option<Runtime>>,
@@ -52,7 +52,7 @@ impl Server {
         service.set_access(Access(Arc::clone(&faults)));
         let mut server = Self {
             faults,
-            requests: Arc::default(),
+            writes: Arc::default(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             service: service.build(),
             runtime: Mutex::default(),
@@ -83,7 +83,7 @@ impl Server {
             .build()
             .unwrap();
         let (service, faults) = (self.service.clone(), Arc::clone(&self.faults));
-        let requests = Arc::clone(&self.requests);
+        let writes = Arc::clone(&self.writes);
         let (sender, bound) = std::sync::mpsc::channel();
         let address = self.address;
         runtime.spawn(async move {
@@ -93,12 +93,13 @@ impl Server {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
                 let (service, faults) = (service.clone(), Arc::clone(&faults));
-                let (lock, requests) = (Arc::clone(&lock), Arc::clone(&requests));
+                let (lock, writes) = (Arc::clone(&lock), Arc::clone(&writes));
                 let answer = service_fn(move |request| {
                     let (service, faults) = (service.clone(), Arc::clone(&faults));
-                    let (lock, requests) = (Arc::clone(&lock), Arc::clone(&requests));
+                    let (lock, writes) = (Arc::clone(&lock), Arc::clone(&writes));
                     async move {
-                        requests.fetch_add(1, Ordering::Relaxed);
+                        let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
+                        writes.fetch_add(usize::from(is_write), Ordering::Relaxed);
                         answer(&service, &faults, &lock, request).await
                     }
                 });

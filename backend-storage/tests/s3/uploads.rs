@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backend_storage::S3Create;
-use darkroom_api::header::ObjectKind;
+use darkroom_api::header::{HEADER_BYTES, ObjectKind};
 use darkroom_api::problem::ProblemType;
 
 use crate::store::{server, unfinished};
@@ -56,6 +56,23 @@ async fn uploads_wait_for_memory() {
     assert_eq!(first.answer().await.0, 201);
     second.await.unwrap();
     assert!(unfinished(&app.dir).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_up_to_5_mib_is_one_write_and_a_larger_one_six_and_its_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = App::start_in(dir.path(), |_| {}).await;
+    let owner = app.owner().await;
+    let writes = &server(dir.path()).writes;
+    for (payload_bytes, expected) in [
+        ((5 << 20) - HEADER_BYTES, 1),
+        ((5 << 20) - HEADER_BYTES + 1, 6 + 2),
+        (12_000_000, 6 + 3),
+    ] {
+        let before = writes.load(Ordering::Relaxed);
+        owner.put_image(&random_bytes(payload_bytes)).await;
+        assert_eq!(writes.load(Ordering::Relaxed) - before, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
