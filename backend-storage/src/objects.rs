@@ -129,8 +129,10 @@ impl Objects {
         }
         let bytes = header.payload_bytes.saturating_add(HEADER_BYTES as u64);
         let is_entry = self.room(&account, place, bytes).await?;
-        let (found, is_new) = self.publish_and_find(place, staged).await?;
+        let (found, is_new) = self.publish_and_find(place, header, staged).await?;
         if !is_new {
+            // Whoever put it there, it is not in the count.
+            account.forget();
             return same_or_conflict(found, header);
         }
         account.change(|usage| {
@@ -145,17 +147,21 @@ impl Objects {
     async fn publish_and_find(
         &self,
         place: Place,
+        header: &Header,
         staged: &Staged,
     ) -> Result<(Stored, bool), Error> {
         let mut tries = 0;
         loop {
-            let is_new = self.store.publish(staged, &place.object()).await?;
-            match self.find(place).await? {
-                Some(found) => return Ok((found, is_new)),
+            let published = self.store.publish(staged, &place.object()).await;
+            match (published, self.find(place).await?) {
+                (Ok(is_new), Some(found)) => return Ok((found, is_new)),
+                // The bucket has done it, and its answer was lost.
+                (Err(_), Some(found)) if found.header == *header => return Ok((found, false)),
+                (Err(error), _) => return Err(error),
                 // S3 also refuses one of two that come at the same time, whose other may fail yet or
                 // be a deletion.
-                None if !is_new && tries < PUBLISH_TRIES_MAX => tries += 1,
-                None => return Err(Error::ObjectExists),
+                (Ok(false), None) if tries < PUBLISH_TRIES_MAX => tries += 1,
+                (Ok(_), None) => return Err(Error::ObjectExists),
             }
             tokio::time::sleep(PUBLISH_PAUSE).await;
         }

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use crate::app::State;
 use crate::error::{Error, causes};
 use crate::keys::{DATA, STAGING};
 use crate::vaults::OpenVault;
+
+/// How many vaults are asked for at the same time.
+const CHECK_PARALLEL: usize = 8;
 
 /// Sweeps now and then every so often, as long as the service lives.
 pub(crate) async fn run(state: Weak<State>, every: Duration) {
@@ -62,13 +65,17 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
         .list_folder(&Path::from(DATA))
         .await?
         .common_prefixes;
+    // Owned: a closure over borrowed folders makes a future that cannot be spawned.
+    let vaults: Vec<OpenVault> = folders
+        .iter()
+        .filter_map(|folder| folder.filename()?.parse().ok())
+        .collect();
+    let mut checked = stream::iter(vaults)
+        .map(|vault| async move { Ok::<_, Error>((vault, state.vaults.is_open(vault).await?)) })
+        .buffer_unordered(CHECK_PARALLEL);
     let mut count = 0;
-    for folder in folders {
-        let vault = folder
-            .filename()
-            .and_then(|name| name.parse::<OpenVault>().ok());
-        let Some(vault) = vault else { continue };
-        if !state.vaults.is_open(vault).await? {
+    while let Some((vault, is_open)) = checked.try_next().await? {
+        if !is_open {
             state.vaults.erase(vault).await?;
             count += 1;
         }

@@ -26,6 +26,8 @@ pub const SECRET_ACCESS_KEY: &str = "not/to+be=shown";
 pub struct Faults {
     /// Answer everything with this status, if it is not 0.
     pub status: AtomicU16,
+    /// Do the so-manyth write from now on and say 500; 0 is none.
+    pub lose_answer_to: AtomicUsize,
     /// Take everything and answer nothing.
     pub hang: AtomicBool,
     /// Take no notice of `If-None-Match` on objects that come in one request, ...
@@ -139,7 +141,15 @@ async fn answer(
         service.call(request).await
     } else {
         let _writing = lock.write().await;
-        service.call(request).await
+        let mut answer = service.call(request).await?;
+        let left = faults.lose_answer_to.load(Ordering::Relaxed);
+        if left > 0 {
+            faults.lose_answer_to.store(left - 1, Ordering::Relaxed);
+        }
+        if left == 1 {
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        Ok(answer)
     }
 }
 
