@@ -129,7 +129,7 @@ impl Objects {
         }
         let bytes = header.payload_bytes.saturating_add(HEADER_BYTES as u64);
         let is_entry = self.room(&account, place, bytes).await?;
-        let (found, is_new) = self.publish_and_find(place, header, staged).await?;
+        let (found, is_new) = self.publish_and_find(place, staged).await?;
         if !is_new {
             // Whoever put it there, it is not in the count.
             account.forget();
@@ -147,7 +147,6 @@ impl Objects {
     async fn publish_and_find(
         &self,
         place: Place,
-        header: &Header,
         staged: &Staged,
     ) -> Result<(Stored, bool), Error> {
         let mut tries = 0;
@@ -155,9 +154,9 @@ impl Objects {
             let published = self.store.publish(staged, &place.object()).await;
             match (published, self.find(place).await?) {
                 (Ok(is_new), Some(found)) => return Ok((found, is_new)),
-                // The bucket has done it, and its answer was lost.
-                (Err(_), Some(found)) if found.header == *header => return Ok((found, false)),
-                (Err(error), _) => return Err(error),
+                // The bucket may have done it, and its answer was lost.
+                (Err(_), Some(found)) => return Ok((found, false)),
+                (Err(error), None) => return Err(error),
                 // S3 also refuses one of two that come at the same time, whose other may fail yet or
                 // be a deletion.
                 (Ok(false), None) if tries < PUBLISH_TRIES_MAX => tries += 1,

@@ -23,6 +23,9 @@ pub(crate) const PART_BYTES: u64 = 5 << 20;
 /// request that sends a body.
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(60);
+/// Idle connections are left before stores close them: what is sent just then fails, and a creation is
+/// not sent again by the client.
+const IDLE: Duration = Duration::from_secs(3);
 /// An outage is said within about so long.
 const RETRY: Duration = Duration::from_secs(10);
 const RETRIES_MAX: usize = 4;
@@ -178,6 +181,7 @@ impl S3Settings {
             .with_allow_http(self.allow_http)
             .with_connect_timeout(CONNECT)
             .with_read_timeout(READ)
+            .with_pool_idle_timeout(IDLE)
             .with_timeout_disabled();
         // The system may have no roots, as small containers do, and then no client can be made.
         let is_plain = |endpoint: &str| endpoint.starts_with("http://");

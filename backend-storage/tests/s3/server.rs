@@ -16,6 +16,7 @@ use s3s::{Body, S3Request, S3Result, s3_error};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::RwLock;
+use tokio::task::AbortHandle;
 
 pub const BUCKET: &str = "pictures";
 pub const ACCESS_KEY_ID: &str = "storage";
@@ -36,13 +37,20 @@ pub struct Faults {
     pub ignore_on_complete: AtomicBool,
 }
 
+/// Keeps its port as long as it lives: another test's server must not get it meanwhile.
 pub struct Server {
     pub faults: Arc<Faults>,
     /// Requests that write or delete.
     pub writes: Arc<AtomicUsize>,
     address: SocketAddr,
-    service: S3Service,
-    runtime: Mutex<Option<Runtime>>,
+    connections: Arc<Connections>,
+    _runtime: Runtime,
+}
+
+#[derive(Default)]
+struct Connections {
+    is_down: AtomicBool,
+    open: Mutex<Vec<AbortHandle>>,
 }
 
 impl Server {
@@ -52,96 +60,101 @@ impl Server {
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         service.set_access(Access(Arc::clone(&faults)));
-        let mut server = Self {
-            faults,
-            writes: Arc::default(),
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        let served = Arc::new(Served {
             service: service.build(),
-            runtime: Mutex::default(),
-        };
-        server.address = server.serve();
-        server
+            faults: Arc::clone(&faults),
+            writes: Arc::default(),
+            lock: RwLock::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let writes = Arc::clone(&served.writes);
+        let connections = Arc::<Connections>::default();
+        runtime.spawn(accept(listener, served, Arc::clone(&connections)));
+        Self {
+            faults,
+            writes,
+            address,
+            connections,
+            _runtime: runtime,
+        }
     }
 
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Nobody listens any more, and all connections end.
+    /// All connections end, and new ones do at once.
     pub fn stop(&self) {
-        let runtime = self.runtime.lock().unwrap().take();
-        runtime.unwrap().shutdown_background();
+        self.connections.is_down.store(true, Ordering::SeqCst);
+        for connection in self.connections.open.lock().unwrap().drain(..) {
+            connection.abort();
+        }
     }
 
-    /// Listens again, where it did before.
     pub fn start_again(&self) {
-        assert_eq!(self.serve(), self.address);
-    }
-
-    fn serve(&self) -> SocketAddr {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let (service, faults) = (self.service.clone(), Arc::clone(&self.faults));
-        let writes = Arc::clone(&self.writes);
-        let (sender, bound) = std::sync::mpsc::channel();
-        let address = self.address;
-        runtime.spawn(async move {
-            let listener = TcpListener::bind(address).await.unwrap();
-            sender.send(listener.local_addr().unwrap()).unwrap();
-            let lock = Arc::<RwLock<()>>::default();
-            loop {
-                let (socket, _) = listener.accept().await.unwrap();
-                let (service, faults) = (service.clone(), Arc::clone(&faults));
-                let (lock, writes) = (Arc::clone(&lock), Arc::clone(&writes));
-                let answer = service_fn(move |request| {
-                    let (service, faults) = (service.clone(), Arc::clone(&faults));
-                    let (lock, writes) = (Arc::clone(&lock), Arc::clone(&writes));
-                    async move {
-                        let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
-                        writes.fetch_add(usize::from(is_write), Ordering::Relaxed);
-                        answer(&service, &faults, &lock, request).await
-                    }
-                });
-                tokio::spawn(async move {
-                    let connection =
-                        hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                    let _ = connection
-                        .serve_connection(TokioIo::new(socket), answer)
-                        .await;
-                });
-            }
-        });
-        *self.runtime.lock().unwrap() = Some(runtime);
-        bound.recv().unwrap()
+        self.connections.is_down.store(false, Ordering::SeqCst);
     }
 }
 
-/// Its conditional writes are not atomic by themselves: one write at a time.
-async fn answer(
-    service: &S3Service,
-    faults: &Faults,
-    lock: &RwLock<()>,
-    request: Request<hyper::body::Incoming>,
-) -> Result<Response<Body>, s3s::HttpError> {
-    if faults.hang.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+async fn accept(listener: std::net::TcpListener, served: Arc<Served>, all: Arc<Connections>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut open = all.open.lock().unwrap();
+        if all.is_down.load(Ordering::SeqCst) {
+            continue;
+        }
+        let served = Arc::clone(&served);
+        let answer = service_fn(move |request| {
+            let served = Arc::clone(&served);
+            async move { served.answer(request).await }
+        });
+        let connection = tokio::spawn(async move {
+            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            let _ = builder.serve_connection(TokioIo::new(socket), answer).await;
+        });
+        open.push(connection.abort_handle());
     }
-    let status = faults.status.load(Ordering::Relaxed);
-    if status != 0 {
-        let mut refusal = Response::new(Body::from("<Error/>".to_owned()));
-        *refusal.status_mut() = StatusCode::from_u16(status).unwrap();
-        return Ok(refusal);
-    }
-    let request = request.map(Body::from);
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        let _reading = lock.read().await;
-        service.call(request).await
-    } else {
-        let _writing = lock.write().await;
-        let mut answer = service.call(request).await?;
+}
+
+struct Served {
+    service: S3Service,
+    faults: Arc<Faults>,
+    writes: Arc<AtomicUsize>,
+    /// Its conditional writes are not atomic by themselves: one write at a time.
+    lock: RwLock<()>,
+}
+
+impl Served {
+    async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+    ) -> Result<Response<Body>, s3s::HttpError> {
+        let faults = &self.faults;
+        if faults.hang.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let status = faults.status.load(Ordering::Relaxed);
+        if status != 0 {
+            let mut refusal = Response::new(Body::from("<Error/>".to_owned()));
+            *refusal.status_mut() = StatusCode::from_u16(status).unwrap();
+            return Ok(refusal);
+        }
+        let request = request.map(Body::from);
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            let _reading = self.lock.read().await;
+            return self.service.call(request).await;
+        }
+        let _writing = self.lock.write().await;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let mut answer = self.service.call(request).await?;
         let left = faults.lose_answer_to.load(Ordering::Relaxed);
         if left > 0 {
             faults.lose_answer_to.store(left - 1, Ordering::Relaxed);
