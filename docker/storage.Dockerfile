@@ -11,6 +11,8 @@ RUN --mount=type=cache,id=darkroom-crates,target=/usr/local/cargo/registry \
 
 FROM docker.io/library/debian:bookworm-slim
 COPY --from=build /usr/local/bin/backend-storage /usr/local/bin/
+# To know an S3 store by, if its certificate comes from one of the usual roots.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /data
 USER 10001:10001
 ENV DARKROOM_LISTEN=0.0.0.0:7001 \

@@ -13,9 +13,11 @@ use darkroom_tls::{remember, server_config};
 use prometheus::Registry;
 
 use crate::config::Config;
+use crate::create_only::try_create_only;
 use crate::error::Error;
 use crate::grant::Signer;
 use crate::objects::Objects;
+use crate::s3::S3Settings;
 use crate::store::Store;
 use crate::vaults::Vaults;
 use crate::{routes, sweep};
@@ -36,7 +38,10 @@ pub(crate) struct State {
 impl State {
     async fn open(config: Config) -> Result<Self, Error> {
         config.validate()?;
-        let store = Store::open(config.data_dir.clone()).await?;
+        let store = Store::open(&config).await?;
+        if store.is_remote() {
+            try_create_only(&store).await?;
+        }
         let vaults = Vaults::new(store.clone());
         let limits = config.limits.clone();
         let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), limits));
@@ -109,6 +114,7 @@ pub fn check(config: &Config) -> Result<(), Error> {
         link.try_out()?;
     }
     config.tls.as_ref().map(server_config).transpose()?;
+    config.s3.as_ref().map(S3Settings::client).transpose()?;
     Ok(())
 }
 

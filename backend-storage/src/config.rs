@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::s3::S3Settings;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -28,8 +29,10 @@ pub struct Config {
     pub gateway_link: LinkSettings,
     /// The sealed link from compute.
     pub compute_link: LinkSettings,
-    /// The folder of the store; made if it is not there.
+    /// The folder of the store; made if it is not there. Not used with `s3`.
     pub data_dir: PathBuf,
+    /// A bucket as the store, instead of the folder.
+    pub s3: Option<S3Settings>,
     /// Threads that serve requests; 0 is one a core.
     pub workers: usize,
     /// How long requests may go on after a signal to stop.
@@ -114,6 +117,7 @@ impl Default for Config {
             gateway_link: LinkSettings::default(),
             compute_link: LinkSettings::default(),
             data_dir: PathBuf::from("data/storage"),
+            s3: None,
             workers: 0,
             stop_ms: 30_000,
             limits: Limits::default(),
@@ -214,6 +218,11 @@ impl Config {
         require(!self.data_dir.as_os_str().is_empty(), || {
             "data_dir is empty".to_owned()
         })?;
+        if let Some(s3) = &self.s3 {
+            s3.check(&self.limits).map_err(|detail| Error::Config {
+                detail: format!("s3.{detail}"),
+            })?;
+        }
         let links = [
             ("gateway_link", &self.gateway_link),
             ("compute_link", &self.compute_link),
@@ -225,6 +234,14 @@ impl Config {
         }
         check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
         Ok(())
+    }
+
+    /// Where the store is, for people.
+    pub fn place(&self) -> String {
+        match &self.s3 {
+            Some(s3) => s3.to_string(),
+            None => format!("in {}", self.data_dir.display()),
+        }
     }
 }
 
@@ -289,6 +306,42 @@ mod tests {
             let message = parse(&broken).unwrap_err();
             assert!(message.contains("unknown field"), "{line}: {message}");
         }
+    }
+
+    #[test]
+    fn the_sample_shows_all_of_a_bucket_and_its_defaults() {
+        let sample = include_str!("../config.sample.toml");
+        let (_, rest) = sample.split_once("# [s3]\n").unwrap();
+        let fields: Vec<_> = rest
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")))
+            .collect();
+        let shown = parse(&format!("[s3]\n{}", fields.join("\n"))).unwrap();
+        // These have no default, or must not be set together.
+        let shown = shown.s3.unwrap();
+        assert!(
+            shown
+                .check(&Limits::default())
+                .unwrap_err()
+                .contains("_file")
+        );
+        let expected = S3Settings {
+            bucket: "darkroom".to_owned(),
+            endpoint: Some("https://s3.example:9000".to_owned()),
+            access_key_id: "storage".to_owned(),
+            secret_access_key: Some("...".to_owned().into()),
+            secret_access_key_file: Some("/run/secrets/s3".into()),
+            roots: Some("root.pem".into()),
+            ..S3Settings::default()
+        };
+        assert_eq!(shown, expected);
+        let debug = format!("{shown:?}");
+        for field in fields {
+            let name = field.split(" = ").next().unwrap();
+            assert!(debug.contains(&format!("{name}: ")), "{name}");
+        }
+        assert_eq!(debug.matches(": ").count(), 12, "one is not in the sample");
     }
 
     #[test]

@@ -96,6 +96,15 @@ pub enum Error {
     /// The store cannot do its work now.
     #[error("the store cannot be written and read now")]
     NotReady(#[source] Box<Error>),
+    /// Of two that create something in the bucket under one key, both may succeed.
+    #[error(
+        "the bucket lets a second creation of {what} take the place of the first: it does not know \
+         `If-None-Match: *` on writes; docs/DEPLOYING.md, \"Storage on S3\", names stores that do"
+    )]
+    NotCreateOnly {
+        /// What was created.
+        what: &'static str,
+    },
     /// A task of this process broke down.
     #[error("a task broke down")]
     Task,
@@ -143,9 +152,11 @@ impl Error {
             Self::Io(error) if is_full(error) => ProblemType::DiskFull,
             Self::NotReady(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
             Self::NotReady(_) => ProblemType::StorageUnavailable,
+            Self::Store(error) if is_outage(error) => ProblemType::StorageUnavailable,
             Self::Store(_)
             | Self::Io(_)
             | Self::Damaged { .. }
+            | Self::NotCreateOnly { .. }
             | Self::Task
             | Self::Randomness
             | Self::Clock
@@ -163,6 +174,9 @@ impl Error {
             ProblemType::DiskFull => {
                 "nothing was stored and nothing was lost; delete something or ask the operator"
                     .to_owned()
+            }
+            ProblemType::StorageUnavailable => {
+                "the store cannot be written and read now; try again later".to_owned()
             }
             ProblemType::Internal => "the reason is in the service's log; try again".to_owned(),
             _ => self.to_string(),
@@ -184,9 +198,37 @@ fn header_problem(error: &HeaderError) -> ProblemType {
 /// Whether the disk, a quota or a file's size limit is the cause.
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    std::iter::successors(Some(error), |error| error.source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge)) || is_full_bucket(error)
+    })
+}
+
+/// object_store shows the answer of S3 in words only: 507 is MinIO's where its disks are full, the
+/// code that of Ceph and MinIO where a quota is used up.
+fn is_full_bucket(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_of_s3 = matches!(
+        error.downcast_ref::<object_store::Error>(),
+        Some(
+            object_store::Error::Generic { store: "S3", .. }
+                | object_store::Error::PermissionDenied { .. }
+        )
+    );
+    is_of_s3 && {
+        let text = causes(error);
+        text.contains("status code: 507") || text.contains("QuotaExceeded")
+    }
+}
+
+/// Whether a store at the other end of a network does not answer, or not to us.
+fn is_outage(error: &object_store::Error) -> bool {
+    use object_store::Error::{Generic, NotFound, PermissionDenied, Unauthenticated};
+    match error {
+        Generic { store, .. } => *store == "S3",
+        // Of the bucket: objects that are not there are no errors.
+        NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. } => true,
+        _ => false,
+    }
 }
 
 /// The causes of an error, outermost first.

@@ -4,6 +4,8 @@
 //! version (1 byte), vault (16), epoch (16), end (8, little endian, Unix ms), count of reads (2),
 //! reads (kind 1, id 16 each), count of writes (2), writes (16 each), HMAC-SHA256 of all that (32).
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use darkroom_api::header::ObjectKind;
@@ -15,11 +17,15 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::store::{Store, grant_key_key};
+use crate::keys::grant_key_key;
+use crate::store::Store;
 use crate::vaults::{Epoch, OpenVault};
 
 const VERSION: u8 = 1;
 const TAG_BYTES: usize = 32;
+/// How often to look for the key that another process is writing.
+const OPEN_TRIES_MAX: u32 = 20;
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 const DOMAIN: &[u8] = b"darkroom storage grant 1";
 
 /// What a grant says.
@@ -40,18 +46,22 @@ impl Signer {
     /// Takes this store's key, which is made on first use.
     pub(crate) async fn open(store: &Store) -> Result<Self, Error> {
         let place = grant_key_key();
-        let mut key = Zeroizing::new([0; 32]);
-        if let Some(stored) = store.read(&place).await? {
-            key = Zeroizing::new(parse_key(&stored)?);
-        } else {
-            getrandom::fill(key.as_mut()).map_err(|_| Error::Randomness)?;
-            // Another process on the same store may have been first.
-            if !store.put(&place, key.to_vec(), PutMode::Create).await? {
-                let stored = store.read(&place).await?.unwrap_or_default();
-                key = Zeroizing::new(parse_key(&stored)?);
+        for _ in 0..OPEN_TRIES_MAX {
+            if let Some(stored) = store.read(&place).await? {
+                let key = Zeroizing::new(parse_key(&stored)?);
+                return Ok(Self { key });
             }
+            let mut key = Zeroizing::new([0; 32]);
+            getrandom::fill(key.as_mut()).map_err(|_| Error::Randomness)?;
+            // Another process on the same store may be first: then its key counts.
+            if store.put(&place, key.to_vec(), PutMode::Create).await? {
+                return Ok(Self { key });
+            }
+            tokio::time::sleep(OPEN_PAUSE).await;
         }
-        Ok(Self { key })
+        Err(Error::Damaged {
+            what: "the grant key",
+        })
     }
 
     /// Writes a grant: ASCII without spaces.

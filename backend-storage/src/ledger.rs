@@ -13,7 +13,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::store::{Content, Store, content_key, parse_content_key};
+use crate::keys::{Content, content_key, parse_content_key};
+use crate::store::Store;
 use crate::vaults::OpenVault;
 
 const RECOUNT_AFTER: Duration = Duration::from_secs(60);

@@ -1,7 +1,8 @@
 //! Darkroom's storage: it keeps ciphertexts in vaults and hands them to whoever may have them.
 //!
 //! To it an object is bytes behind a [`darkroom_api::header`]; it never links the FHE library. All
-//! state lies in one object store, so there is nothing to repair after a crash:
+//! state lies in one object store, a folder of a disk or a bucket, so there is nothing to repair after a
+//! crash, and any number of processes work on one bucket:
 //!
 //! | key | content |
 //! |---|---|
@@ -9,6 +10,7 @@
 //! | `data/{vault}-{epoch}/{collection}/{object}` | an object, visible as soon as it is there |
 //! | `data/{vault}-{epoch}/notes-{collection}/{object}` | the sealed note beside an object |
 //! | `staging/{random}` | an upload that is not yet checked; swept when it is left behind |
+//! | `staging/probe-{random}` | what is written to try the store |
 //! | `server/grant-key` | the key that signs grants, made once |
 //!
 //! A vault that is opened again after its deletion has another epoch, so nothing of the old one can
@@ -18,11 +20,16 @@ mod app;
 mod auth;
 mod clock;
 mod config;
+mod create_only;
+mod disk;
 mod error;
 mod grant;
+mod keys;
 mod ledger;
 mod objects;
 mod routes;
+mod s3;
+mod stage;
 mod store;
 mod stored;
 mod sweep;
@@ -32,3 +39,4 @@ mod vaults;
 pub use app::{check, serve};
 pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
 pub use error::Error;
+pub use s3::{S3Create, S3Settings, Secret};

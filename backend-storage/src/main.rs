@@ -46,10 +46,10 @@ async fn main() -> anyhow::Result<()> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let data_dir = config.data_dir.clone();
+    let place = config.place();
     let server = backend_storage::serve(listener, config)
         .await
-        .with_context(|| format!("cannot start (the store is in {})", data_dir.display()))?;
+        .with_context(|| format!("cannot start (the store is {place})"))?;
     tracing::info!("listening on {address}");
     let handle = server.handle();
     tokio::spawn(async move {

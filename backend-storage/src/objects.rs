@@ -1,6 +1,7 @@
 //! Objects and their notes within one vault.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use darkroom_api::header::{HEADER_BYTES, Header, ObjectKind};
 use darkroom_api::ids::ObjectId;
@@ -8,17 +9,20 @@ use darkroom_api::storage::{LIST_PAGE_MAX, ListQuery, ObjectInfo, ObjectList, Se
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::PutMode;
-use object_store::path::Path;
 
 use crate::config::Limits;
 use crate::error::Error;
+use crate::keys::collection_key;
 use crate::ledger::{Account, Ledger, Usage, count};
-use crate::store::{Store, collection_key};
+use crate::store::{Staged, Store};
 use crate::stored::{Download, Place, Stored, same_or_conflict};
 use crate::vaults::{OpenVault, Vaults};
 
-/// How many objects of a list are looked at in parallel.
-const LIST_PARALLEL: usize = 8;
+/// How many objects of a list are looked at in parallel: a bucket answers in tens of milliseconds.
+const LIST_PARALLEL: usize = 32;
+/// How often an upload is published that the store refuses for nothing.
+const PUBLISH_TRIES_MAX: u32 = 10;
+const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 
 /// The objects of all vaults.
 pub(crate) struct Objects {
@@ -88,12 +92,12 @@ impl Objects {
         self: Arc<Self>,
         place: Place,
         header: Header,
-        staged: Path,
+        staged: Staged,
     ) -> Result<(Stored, bool), Error> {
         let task = tokio::spawn(async move {
             let outcome = self.publish_checked(place, &header, &staged).await;
-            // Whatever it was, the staging key has done its work; if it stays, it is swept.
-            if let Err(error) = self.store.delete(&staged).await {
+            // Whatever it was, the staged upload has done its work; if it stays, it is swept.
+            if let Err(error) = self.store.discard(staged).await {
                 tracing::warn!(
                     error = crate::error::causes(&error),
                     "an upload was left behind"
@@ -114,7 +118,7 @@ impl Objects {
         &self,
         place: Place,
         header: &Header,
-        staged: &Path,
+        staged: &Staged,
     ) -> Result<(Stored, bool), Error> {
         let mut account = self.ledger.account(&self.store, place.vault).await?;
         match self.find(place).await {
@@ -125,9 +129,10 @@ impl Objects {
         }
         let bytes = header.payload_bytes.saturating_add(HEADER_BYTES as u64);
         let is_entry = self.room(&account, place, bytes).await?;
-        let is_new = self.store.publish(staged, &place.object()).await?;
-        let found = self.find(place).await?.ok_or(Error::ObjectExists)?;
+        let (found, is_new) = self.publish_and_find(place, staged).await?;
         if !is_new {
+            // Whoever put it there, it is not in the count.
+            account.forget();
             return same_or_conflict(found, header);
         }
         account.change(|usage| {
@@ -136,6 +141,29 @@ impl Objects {
             usage.bytes += bytes;
         });
         Ok((found, true))
+    }
+
+    /// What is there afterwards, and whether this call put it there.
+    async fn publish_and_find(
+        &self,
+        place: Place,
+        staged: &Staged,
+    ) -> Result<(Stored, bool), Error> {
+        let mut tries = 0;
+        loop {
+            let published = self.store.publish(staged, &place.object()).await;
+            match (published, self.find(place).await?) {
+                (Ok(is_new), Some(found)) => return Ok((found, is_new)),
+                // The bucket may have done it, and its answer was lost.
+                (Err(_), Some(found)) => return Ok((found, false)),
+                (Err(error), None) => return Err(error),
+                // S3 also refuses one of two that come at the same time, whose other may fail yet or
+                // be a deletion.
+                (Ok(false), None) if tries < PUBLISH_TRIES_MAX => tries += 1,
+                (Ok(_), None) => return Err(Error::ObjectExists),
+            }
+            tokio::time::sleep(PUBLISH_PAUSE).await;
+        }
     }
 
     /// Makes room for an object where a damaged one is; its note stays.

@@ -1,82 +1,123 @@
-//! The object store underneath: its keys, and what the local disk needs besides.
-//!
-//! Durability, read in object_store 0.14.2, `src/local.rs`, with `with_fsync(true)`:
-//! - `put_opts`, and `complete` of a multipart upload: the file `name#1` is synced (`sync_and_close`),
-//!   renamed (create-only: hard-linked) and the folder synced (`finish_staged_rename`,
-//!   `finish_staged_hard_link`); folders made on the way are synced up to the first old one
-//!   (`create_parent_dirs`).
-//! - `copy_if_not_exists`: one `link(2)`, atomic and create-only, then the folder is synced
-//!   (`hard_link`); the content was synced when its upload was completed.
-//! - `delete_stream` passes `fsync = false`: deletions that must last are synced here.
+//! The object store underneath: a folder of a disk, or a bucket of an S3-compatible store.
 
-use std::fs::DirBuilder;
-use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use darkroom_api::header::ObjectKind;
-use darkroom_api::ids::{ObjectId, VaultId};
 use futures_util::stream::BoxStream;
-use object_store::local::LocalFileSystem;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMode,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::Config;
+use crate::disk::Disk;
 use crate::error::Error;
-use crate::vaults::OpenVault;
+use crate::s3::PART_BYTES;
 
-/// The folder of the uploads that are not yet checked.
-pub(crate) const STAGING: &str = "staging";
-/// The folder of the vaults' content.
-pub(crate) const DATA: &str = "data";
+/// What is written at a time where parts may be of any length.
+const DISK_PART_BYTES: u64 = 1 << 20;
+/// The unit in which memory for uploads is shared out.
+const BUFFER_UNIT: u64 = 1 << 10;
 
 /// The object store.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
-    root: PathBuf,
+    medium: Medium,
+}
+
+/// Where the two kinds of store differ.
+#[derive(Debug, Clone)]
+enum Medium {
+    Disk(Disk),
+    S3 {
+        whole_bytes_max: u64,
+        buffers: Arc<Semaphore>,
+    },
+}
+
+/// An upload that is checked and not yet visible.
+#[derive(Debug)]
+pub(crate) enum Staged {
+    /// Under a key that nobody reads.
+    At(Path),
+    /// In memory, with its share of what uploads may take.
+    Whole {
+        object: Bytes,
+        _room: Option<OwnedSemaphorePermit>,
+    },
 }
 
 impl Store {
-    /// Opens the store in a folder, which is made, for this user alone, if it is not there.
-    pub(crate) async fn open(root: PathBuf) -> Result<Self, Error> {
-        blocking(move || {
-            make_private_dir(&root)?;
-            let root = root.canonicalize()?;
-            let disk = LocalFileSystem::new_with_prefix(&root)?.with_fsync(true);
-            Ok(Self {
-                objects: Arc::new(disk),
-                root,
-            })
+    /// Opens the store. Nothing is asked of a bucket yet.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        if let Some(s3) = &config.s3 {
+            let units = usize::try_from(s3.buffer_bytes / BUFFER_UNIT).unwrap_or(usize::MAX);
+            return Ok(Self {
+                objects: s3.client()?,
+                medium: Medium::S3 {
+                    whole_bytes_max: s3.whole_bytes_max(),
+                    buffers: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+                },
+            });
+        }
+        let (disk, files) = Disk::open(config.data_dir.clone()).await?;
+        Ok(Self {
+            objects: Arc::new(files),
+            medium: Medium::Disk(disk),
         })
-        .await
     }
 
-    /// Where the store lies.
-    pub(crate) fn root(&self) -> &std::path::Path {
-        &self.root
+    /// Whether other processes, of which we cannot know, may work on it, over a network.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.medium, Medium::S3 { .. })
     }
 
-    /// Writes a small object; whether it was not there before. With `replace`, also if it was.
+    /// Up to how many bytes an object is held in memory until it is whole.
+    pub(crate) fn whole_bytes_max(&self) -> u64 {
+        match &self.medium {
+            Medium::Disk(_) => 0,
+            Medium::S3 {
+                whole_bytes_max, ..
+            } => *whole_bytes_max,
+        }
+    }
+
+    /// How many bytes of a longer object are written at a time.
+    pub(crate) fn part_bytes(&self) -> u64 {
+        match &self.medium {
+            Medium::Disk(_) => DISK_PART_BYTES,
+            Medium::S3 { .. } => PART_BYTES,
+        }
+    }
+
+    /// Waits until an upload may take so much memory; it may as long as it keeps the answer.
+    pub(crate) async fn buffer(&self, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        match &self.medium {
+            Medium::Disk(_) => Ok(None),
+            Medium::S3 { buffers, .. } => {
+                let units = bytes.div_ceil(BUFFER_UNIT);
+                let units = u32::try_from(units).map_err(|_| Error::Task)?;
+                let permit = Arc::clone(buffers).acquire_many_owned(units).await;
+                permit.map(Some).map_err(|_| Error::Task)
+            }
+        }
+    }
+
+    /// Writes a small object; false if the mode is to create and something is there.
     pub(crate) async fn put(
         &self,
         key: &Path,
-        content: Vec<u8>,
+        content: impl Into<Bytes>,
         mode: PutMode,
     ) -> Result<bool, Error> {
-        match self
-            .objects
-            .put_opts(key, content.into(), mode.into())
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let content = content.into().into();
+        created(self.objects.put_opts(key, content, mode.into()).await)
     }
 
     /// Reads a small object whole.
@@ -97,12 +138,17 @@ impl Store {
             range: Some(GetRange::Bounded(range)),
             ..GetOptions::default()
         };
-        match found(self.objects.get_opts(key, options).await)? {
-            Some(result) => {
+        match found(self.objects.get_opts(key, options).await) {
+            Ok(Some(result)) => {
                 let meta = result.meta.clone();
                 Ok(Some((meta, result.bytes().await?)))
             }
-            None => Ok(None),
+            Ok(None) => Ok(None),
+            // S3 refuses every range of an object without content.
+            Err(error) => match found(self.objects.head(key).await)? {
+                Some(meta) if meta.size == 0 => Ok(Some((meta, Bytes::new()))),
+                _ => Err(error),
+            },
         }
     }
 
@@ -121,31 +167,35 @@ impl Store {
         Ok(self.objects.put_multipart(key).await?)
     }
 
-    /// Makes what is at `from` appear at `to` as well, at once and whole; false if something is
-    /// there.
-    pub(crate) async fn publish(&self, from: &Path, to: &Path) -> Result<bool, Error> {
-        match self.objects.copy_if_not_exists(from, to).await {
-            Ok(()) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+    /// Makes an upload appear at a key, at once and whole; false if something is there, or comes there
+    /// at the same time.
+    pub(crate) async fn publish(&self, staged: &Staged, to: &Path) -> Result<bool, Error> {
+        match staged {
+            Staged::At(from) => created(self.objects.copy_if_not_exists(from, to).await),
+            Staged::Whole { object, .. } => self.put(to, object.clone(), PutMode::Create).await,
         }
     }
 
-    /// Deletes an object; whether it was there.
+    /// Takes away what [`Self::publish`] does not need any more.
+    pub(crate) async fn discard(&self, staged: Staged) -> Result<(), Error> {
+        match staged {
+            Staged::At(key) => self.delete(&key).await.map(drop),
+            Staged::Whole { .. } => Ok(()),
+        }
+    }
+
+    /// Deletes an object; false if it is known not to have been there (S3 does not say).
     pub(crate) async fn delete(&self, key: &Path) -> Result<bool, Error> {
         Ok(found(self.objects.delete(key).await)?.is_some())
     }
 
-    /// Deletes an object so that it stays deleted when the power fails; whether it was there.
-    pub(crate) async fn delete_durably(&self, key: &Path) -> Result<bool, Error> {
+    /// Deletes an object so that it stays deleted when the power fails.
+    pub(crate) async fn delete_durably(&self, key: &Path) -> Result<(), Error> {
         let was_there = self.delete(key).await?;
-        if was_there {
-            let mut folder = self.root.clone();
-            folder.extend(key.parts().map(|part| part.as_ref().to_owned()));
-            folder.pop();
-            blocking(move || sync_dir(&folder)).await?;
+        match &self.medium {
+            Medium::Disk(disk) if was_there => disk.sync_deletion(key).await,
+            _ => Ok(()),
         }
-        Ok(was_there)
     }
 
     /// All objects under a prefix, in no order.
@@ -161,16 +211,27 @@ impl Store {
         Ok(self.objects.list_with_delimiter(Some(prefix)).await?)
     }
 
-    /// Deletes what is listed; what is gone already is no error.
-    pub(crate) async fn delete_all(&self, prefix: &Path) -> Result<u64, Error> {
-        use futures_util::{StreamExt, TryStreamExt};
+    /// Deletes all under a prefix, and the prefix where it is a folder; what is gone already is no
+    /// error.
+    pub(crate) async fn delete_all(&self, prefix: &Path) -> Result<(), Error> {
         let keys = self.list(prefix).map_ok(|meta| meta.location).boxed();
         let mut deletions = self.objects.delete_stream(keys);
-        let mut deleted = 0;
         while let Some(deletion) = deletions.next().await {
-            deleted += u64::from(found(deletion)?.is_some());
+            found(deletion)?;
         }
-        Ok(deleted)
+        match &self.medium {
+            Medium::Disk(disk) => disk.remove(prefix).await,
+            Medium::S3 { .. } => Ok(()),
+        }
+    }
+
+    /// Removes what broken uploads left that no list shows, if it is older than a time. S3 does that
+    /// by a rule of the bucket.
+    pub(crate) async fn sweep_half_written(&self, before: SystemTime) -> Result<u64, Error> {
+        match &self.medium {
+            Medium::Disk(disk) => disk.sweep_half_written(before).await,
+            Medium::S3 { .. } => Ok(0),
+        }
     }
 }
 
@@ -182,6 +243,14 @@ fn found<T>(result: Result<T, object_store::Error>) -> Result<Option<T>, Error> 
     }
 }
 
+fn created<T>(result: Result<T, object_store::Error>) -> Result<bool, Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Runs something that waits for the disk away from the threads that serve requests.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -189,103 +258,4 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Error::Task)?
-}
-
-fn make_private_dir(dir: &std::path::Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)?;
-    dir.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or(Ok(()), |parent| {
-            // A folder that may not be opened cannot be synced; that is the operator's choice.
-            match sync_dir(parent) {
-                Err(Error::Io(error)) if error.kind() != io::ErrorKind::PermissionDenied => {
-                    Err(error)
-                }
-                _ => Ok(()),
-            }
-        })
-}
-
-/// Makes deletions in a folder last.
-pub(crate) fn sync_dir(dir: &std::path::Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        std::fs::File::open(dir)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// The key of a vault's record.
-pub(crate) fn record_key(vault: VaultId) -> Path {
-    Path::from(format!("vaults/{vault}"))
-}
-
-/// The prefix of all that a vault holds.
-pub(crate) fn content_key(vault: OpenVault) -> Path {
-    Path::from(format!("{DATA}/{vault}"))
-}
-
-/// The prefix of a collection.
-pub(crate) fn collection_key(vault: OpenVault, kind: ObjectKind) -> Path {
-    Path::from(format!("{DATA}/{vault}/{}", kind.segment()))
-}
-
-/// The key of an object.
-pub(crate) fn object_key(vault: OpenVault, kind: ObjectKind, id: ObjectId) -> Path {
-    Path::from(format!("{DATA}/{vault}/{}/{id}", kind.segment()))
-}
-
-/// The key of the note beside an object.
-pub(crate) fn note_key(vault: OpenVault, kind: ObjectKind, id: ObjectId) -> Path {
-    Path::from(format!("{DATA}/{vault}/notes-{}/{id}", kind.segment()))
-}
-
-/// Whether a key within a vault is that of an object or of a note, and of which.
-pub(crate) fn parse_content_key(key: &Path) -> Option<(Content, ObjectKind, ObjectId)> {
-    let mut parts = key.parts().skip(2);
-    let collection = parts.next()?;
-    let id = parts.next()?.as_ref().parse().ok()?;
-    let collection = collection.as_ref();
-    let (content, segment) = match collection.strip_prefix("notes-") {
-        Some(segment) => (Content::Note, segment),
-        None => (Content::Object, collection),
-    };
-    Some((content, ObjectKind::from_segment(segment)?, id))
-}
-
-/// What lies in a vault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// An object.
-    Object,
-    /// A note.
-    Note,
-}
-
-/// A new key for an upload.
-pub(crate) fn staging_key() -> Result<Path, Error> {
-    Ok(Path::from(format!("{STAGING}/{:032x}", random_u128()?)))
-}
-
-/// The key of the secret that signs grants.
-pub(crate) fn grant_key_key() -> Path {
-    Path::from("server/grant-key")
-}
-
-/// A new key to try the store with.
-pub(crate) fn probe_key() -> Result<Path, Error> {
-    Ok(Path::from(format!(
-        "{STAGING}/probe-{:032x}",
-        random_u128()?
-    )))
-}
-
-/// 128 random bits.
-pub(crate) fn random_u128() -> Result<u128, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Error::Randomness)?;
-    Ok(u128::from_le_bytes(bytes))
 }

@@ -13,12 +13,14 @@ use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectMeta};
 
 use crate::error::Error;
-use crate::store::{blocking, note_key, object_key};
+use crate::keys::{note_key, object_key};
+use crate::store::blocking;
 use crate::vaults::OpenVault;
 
 /// How much of a file is read at a time. The store's own stream reads 8 KiB a hop, which makes a
 /// large object several times slower.
 const READ_BYTES: u64 = 256 << 10;
+
 /// Where an object is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use crate::app::State;
 use crate::error::{Error, causes};
-use crate::store::{DATA, STAGING, blocking};
+use crate::keys::{DATA, STAGING};
 use crate::vaults::OpenVault;
+
+/// How many vaults are asked for at the same time.
+const CHECK_PARALLEL: usize = 8;
 
 /// Sweeps now and then every so often, as long as the service lives.
 pub(crate) async fn run(state: Weak<State>, every: Duration) {
@@ -27,7 +30,10 @@ pub(crate) async fn sweep(state: &Arc<State>) {
         return;
     };
     report("uploads", uploads(state, before).await);
-    report("half-written files", half_written(state, before).await);
+    report(
+        "half-written files",
+        state.store.sweep_half_written(before).await,
+    );
     report("content of deleted vaults", dead_vaults(state).await);
     state.objects.forget_idle();
 }
@@ -52,45 +58,6 @@ async fn uploads(state: &State, before: SystemTime) -> Result<u64, Error> {
     Ok(count)
 }
 
-/// Files `name#1` of uploads that were not written to their end: the store hides them, and on a disk
-/// only we can delete them.
-async fn half_written(state: &State, before: SystemTime) -> Result<u64, Error> {
-    let root = state.store.root().to_owned();
-    blocking(move || {
-        let mut count = 0;
-        let mut folders = vec![root];
-        while let Some(folder) = folders.pop() {
-            // A folder may go while we look.
-            let Ok(entries) = std::fs::read_dir(&folder) else {
-                continue;
-            };
-            for entry in entries {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    folders.push(entry.path());
-                } else if is_half_written(&entry.file_name()) && is_older(&entry, before) {
-                    std::fs::remove_file(entry.path())?;
-                    count += 1;
-                }
-            }
-        }
-        Ok(count)
-    })
-    .await
-}
-
-fn is_half_written(name: &std::ffi::OsStr) -> bool {
-    let number = name.to_str().and_then(|name| name.rsplit_once('#'));
-    number.is_some_and(|(_, number)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-fn is_older(entry: &std::fs::DirEntry, before: SystemTime) -> bool {
-    let modified = entry.metadata().and_then(|meta| meta.modified());
-    modified.is_ok_and(|modified| modified < before)
-}
-
 /// Content whose vault is not open any more; an epoch never comes back.
 async fn dead_vaults(state: &State) -> Result<u64, Error> {
     let folders = state
@@ -98,13 +65,17 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
         .list_folder(&Path::from(DATA))
         .await?
         .common_prefixes;
+    // Owned: a closure over borrowed folders makes a future that cannot be spawned.
+    let vaults: Vec<OpenVault> = folders
+        .iter()
+        .filter_map(|folder| folder.filename()?.parse().ok())
+        .collect();
+    let mut checked = stream::iter(vaults)
+        .map(|vault| async move { Ok::<_, Error>((vault, state.vaults.is_open(vault).await?)) })
+        .buffer_unordered(CHECK_PARALLEL);
     let mut count = 0;
-    for folder in folders {
-        let vault = folder
-            .filename()
-            .and_then(|name| name.parse::<OpenVault>().ok());
-        let Some(vault) = vault else { continue };
-        if !state.vaults.is_open(vault).await? {
+    while let Some((vault, is_open)) = checked.try_next().await? {
+        if !is_open {
             state.vaults.erase(vault).await?;
             count += 1;
         }

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::error::PayloadError;
@@ -11,19 +12,14 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bytes::Bytes;
 use darkroom_api::header::{HEADER_BYTES, Header, HeaderError};
 use futures_util::StreamExt;
-use object_store::MultipartUpload;
-use object_store::path::Path;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Upload;
 use crate::error::Error;
 use crate::objects::Objects;
-use crate::store::{Store, staging_key};
+use crate::stage::stage;
 use crate::stored::{Place, Stored, same_or_conflict};
-
-/// How much is written at a time, and so about the memory of an upload.
-const PART_BYTES: usize = 1 << 20;
 
 /// A request's body.
 pub(crate) struct Incoming {
@@ -47,7 +43,7 @@ impl Incoming {
 
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let left = self.limits.total().saturating_sub(self.began.elapsed());
+        let left = self.left();
         let wait = left.min(self.limits.idle());
         match timeout(wait, self.payload.next()).await {
             Ok(None) => Ok(None),
@@ -58,14 +54,31 @@ impl Incoming {
                 })
             }
             Ok(Some(Err(_))) => Err(Error::Broken),
-            Err(_) if wait < self.limits.idle() => Err(Error::UploadTimeout {
-                what: "for the whole upload",
-                limit_ms: self.limits.total_ms,
-            }),
+            Err(_) if wait < self.limits.idle() => Err(self.too_long()),
             Err(_) => Err(Error::UploadTimeout {
                 what: "without a byte of the upload",
                 limit_ms: self.limits.idle_ms,
             }),
+        }
+    }
+
+    /// Waits for something of our own as long as the whole upload may last.
+    pub(crate) async fn wait<T>(
+        &self,
+        what: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waited = timeout(self.left(), what).await;
+        waited.unwrap_or_else(|_| Err(self.too_long()))
+    }
+
+    fn left(&self) -> Duration {
+        self.limits.total().saturating_sub(self.began.elapsed())
+    }
+
+    fn too_long(&self) -> Error {
+        Error::UploadTimeout {
+            what: "for the whole upload",
+            limit_ms: self.limits.total_ms,
         }
     }
 
@@ -192,7 +205,7 @@ pub(crate) async fn receive(
 }
 
 /// The payload as it comes, checked against its header.
-struct Payload {
+pub(crate) struct Payload {
     header: Header,
     start: Option<Bytes>,
     found: u64,
@@ -210,7 +223,7 @@ impl Payload {
         }
     }
 
-    async fn next(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn next(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, Error> {
         let chunk = match self.start.take() {
             Some(start) => Some(start),
             None => incoming.next().await?,
@@ -225,7 +238,7 @@ impl Payload {
         Ok(chunk)
     }
 
-    fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         if self.found != self.header.payload_bytes {
             return Err(self.wrong_length());
         }
@@ -244,45 +257,4 @@ impl Payload {
         }
         .into()
     }
-}
-
-/// Writes the object to a key that nobody reads; what fails leaves nothing there.
-async fn stage(
-    store: &Store,
-    header: &Header,
-    payload: Payload,
-    incoming: &mut Incoming,
-) -> Result<Path, Error> {
-    let key = staging_key()?;
-    let mut upload = store.upload(&key).await?;
-    match fill(upload.as_mut(), header, payload, incoming).await {
-        Ok(()) => Ok(key),
-        Err(error) => {
-            // If that fails too, or was done already, the sweep finds what is left.
-            let _ = upload.abort().await;
-            Err(error)
-        }
-    }
-}
-
-async fn fill(
-    upload: &mut dyn MultipartUpload,
-    header: &Header,
-    mut payload: Payload,
-    incoming: &mut Incoming,
-) -> Result<(), Error> {
-    let mut part = header.to_bytes().to_vec();
-    while let Some(chunk) = payload.next(incoming).await? {
-        // Copied: a chunk would hold on to the whole buffer of the connection that it is cut from.
-        part.extend_from_slice(&chunk);
-        if part.len() >= PART_BYTES {
-            upload.put_part(std::mem::take(&mut part).into()).await?;
-        }
-    }
-    payload.finish()?;
-    if !part.is_empty() {
-        upload.put_part(part.into()).await?;
-    }
-    upload.complete().await?;
-    Ok(())
 }

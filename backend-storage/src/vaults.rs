@@ -1,8 +1,6 @@
 //! Vaults: their records, and what opens them.
 
 use std::fmt;
-use std::io;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,11 +11,12 @@ use serde::{Deserialize, Serialize, de};
 
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::store::{Store, blocking, content_key, random_u128, record_key, sync_dir};
+use crate::keys::{content_key, random_u128, record_key};
+use crate::store::Store;
 
-/// How often a folder is tried to be removed into which files still come.
-const REMOVE_TRIES_MAX: u32 = 200;
-const REMOVE_PAUSE: Duration = Duration::from_millis(5);
+/// How often to look for a record that another process is writing.
+const OPEN_TRIES_MAX: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// One life of a vault, from its opening to its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,7 +117,7 @@ impl Vaults {
 
     /// Opens a vault for the first time, or finds it opened with the same token.
     pub(crate) async fn open(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        loop {
+        for _ in 0..OPEN_TRIES_MAX {
             if self.record(id).await?.is_some() {
                 return self.find(id, token).await;
             }
@@ -144,7 +143,10 @@ impl Vaults {
                     is_new: true,
                 });
             }
+            tokio::time::sleep(OPEN_PAUSE).await;
         }
+        let late = Error::Io(std::io::ErrorKind::TimedOut.into());
+        Err(Error::NotReady(Box::new(late)))
     }
 
     /// Finds a vault by its token.
@@ -174,28 +176,16 @@ impl Vaults {
     /// Ends the vault: from here on nothing in it can be read. Then deletes what it held; what is
     /// left by a crash in between is swept.
     pub(crate) async fn delete(&self, vault: OpenVault) -> Result<(), Error> {
-        self.store.delete_durably(&record_key(vault.id)).await?;
-        self.erase(vault).await.map(drop)
+        // Of two deletions the later must not end the vault's next life.
+        if self.is_open(vault).await? {
+            self.store.delete_durably(&record_key(vault.id)).await?;
+        }
+        self.erase(vault).await
     }
 
     /// Deletes what a vault held that is closed for ever.
-    pub(crate) async fn erase(&self, vault: OpenVault) -> Result<u64, Error> {
-        let deleted = self.store.delete_all(&content_key(vault)).await?;
-        let mut folder = self.store.root().to_owned();
-        folder.extend(
-            content_key(vault)
-                .parts()
-                .map(|part| part.as_ref().to_owned()),
-        );
-        // On a disk the store leaves empty folders and half-written files, which it does not list.
-        blocking(move || {
-            if remove_folder(&folder)? {
-                folder.parent().map_or(Ok(()), sync_dir)?;
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(deleted)
+    pub(crate) async fn erase(&self, vault: OpenVault) -> Result<(), Error> {
+        self.store.delete_all(&content_key(vault)).await
     }
 
     async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
@@ -209,53 +199,9 @@ impl Vaults {
     }
 }
 
-/// Removes a folder with all in it; whether it was there. Uploads that were under way when the vault
-/// was closed may put files there meanwhile: they find it closed and take them away again, so trying
-/// once more is enough.
-fn remove_folder(folder: &Path) -> io::Result<bool> {
-    let mut tries = 0;
-    loop {
-        match std::fs::remove_dir_all(folder) {
-            Ok(()) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(tries > 0),
-            Err(error)
-                if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < REMOVE_TRIES_MAX =>
-            {
-                tries += 1;
-                std::thread::sleep(REMOVE_PAUSE);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_goes_although_files_still_come() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("vault");
-        assert!(!remove_folder(&folder).unwrap());
-        std::fs::create_dir_all(folder.join("images")).unwrap();
-        let (late, began) = (folder.join("images"), std::time::Instant::now());
-        let writer = std::thread::spawn(move || {
-            for file in 0u32.. {
-                if began.elapsed() > Duration::from_millis(50) {
-                    break;
-                }
-                let _ = std::fs::create_dir_all(&late);
-                let _ = std::fs::write(late.join(file.to_string()), b"late");
-            }
-        });
-        while !writer.is_finished() {
-            remove_folder(&folder).unwrap();
-        }
-        writer.join().unwrap();
-        remove_folder(&folder).unwrap();
-        assert!(!folder.exists());
-    }
 
     #[test]
     fn folders_name_their_vault_and_epoch() {

@@ -1,13 +1,20 @@
 //! Whether the service lives, whether it can work, and what protects it.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use object_store::PutMode;
 use prometheus::{TEXT_FORMAT, TextEncoder};
+use tokio::time::timeout;
 
 use crate::app::State;
 use crate::error::Error;
-use crate::store::{Store, probe_key};
+use crate::keys::probe_key;
+use crate::store::Store;
 
+/// A store that takes longer is of no use.
+const READY_WITHIN: Duration = Duration::from_secs(5);
 /// What is written to try the store.
 const PROBE: &[u8] = b"probe";
 
@@ -18,8 +25,10 @@ pub(crate) async fn alive() -> HttpResponse {
 
 /// It can write, read and delete.
 pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error> {
-    try_store(&state.store)
-        .await
+    let tried = timeout(READY_WITHIN, try_store(&state.store)).await;
+    let late = |_| Err(Error::Io(ErrorKind::TimedOut.into()));
+    tried
+        .unwrap_or_else(late)
         .map_err(|error| Error::NotReady(Box::new(error)))?;
     Ok(HttpResponse::Ok().body("ready\n"))
 }
@@ -37,7 +46,7 @@ pub(crate) async fn protection(request: HttpRequest) -> HttpResponse {
 
 async fn try_store(store: &Store) -> Result<(), Error> {
     let key = probe_key()?;
-    store.put(&key, PROBE.to_vec(), PutMode::Create).await?;
+    store.put(&key, PROBE, PutMode::Create).await?;
     let read = store.read(&key).await?;
     store.delete(&key).await?;
     match read {

@@ -36,6 +36,35 @@ fn the_sample_and_the_environment_are_valid() {
 }
 
 #[test]
+fn a_bucket_may_be_set_by_the_environment_alone_and_its_secret_is_not_shown() {
+    let secret = "DARKROOM_S3__SECRET_ACCESS_KEY";
+    let good = [
+        ("DARKROOM_S3__BUCKET", "pictures"),
+        ("DARKROOM_S3__ACCESS_KEY_ID", "storage"),
+        (secret, "not/to+be=shown"),
+    ];
+    let output = check("", &good);
+    assert!(output.status.success(), "{}", message(&output));
+    for (more, named) in [
+        (
+            ("DARKROOM_S3__ENDPOINT", "http://s3.example"),
+            "s3.endpoint",
+        ),
+        (("DARKROOM_S3__CREATE", "somehow"), "multipart"),
+        (("DARKROOM_S3__BUCKETS", "two"), "buckets"),
+        ((secret, "3141592653"), "secret"),
+    ] {
+        let output = check("", &[good.as_slice(), &[more]].concat());
+        let message = message(&output);
+        assert!(!output.status.success(), "{more:?}");
+        assert!(message.contains(named), "{more:?}: {message}");
+        for shown in ["not/to+be=shown", "3141592653"] {
+            assert!(!message.contains(shown), "{message}");
+        }
+    }
+}
+
+#[test]
 fn what_is_unknown_or_out_of_range_is_named() {
     for (file, environment, named) in [
         ("lissten = 1", vec![], "lissten"),

@@ -237,7 +237,7 @@ async fn no_character_of_a_grant_can_be_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grants_survive_a_restart() {
+async fn grants_survive_a_restart_and_end_with_the_key_that_signed_them() {
     let dir = tempfile::tempdir().unwrap();
     let app = App::start_in(dir.path(), |_| {}).await;
     let owner = app.owner().await;
@@ -250,6 +250,15 @@ async fn grants_survive_a_restart() {
         owner.get_with(&grant, ObjectKind::Image, id).await.status(),
         StatusCode::OK
     );
+    std::fs::remove_file(app.dir.join("server/grant-key")).unwrap();
+    app.stop().await;
+    let app = App::start_in(dir.path(), |_| {}).await;
+    let owner = owner.at(&app.address);
+    let old = owner.get_with(&grant, ObjectKind::Image, id).await;
+    refused(old, ProblemType::GrantInvalid).await;
+    let grant = owner.grant(&read_image(id)).await.grant;
+    let new = owner.get_with(&grant, ObjectKind::Image, id).await;
+    assert_eq!(new.status(), StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

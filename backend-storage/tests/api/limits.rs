@@ -6,7 +6,8 @@ use darkroom_api::storage::GrantRequest;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 
-use crate::support::{App, files, image, new_id, object, refused};
+use crate::store::unfinished;
+use crate::support::{App, image, new_id, object, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_vault_takes_no_more_until_something_is_deleted() {
@@ -80,7 +81,7 @@ async fn a_full_vault_takes_no_more_until_something_is_deleted() {
     .await;
     // Other vaults have their own room.
     app.owner().await.put_image(b"x").await;
-    assert!(files(&app.dir.join("staging")).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +105,7 @@ async fn uploads_at_once_do_not_get_past_the_limit() {
         "{statuses:?}"
     );
     assert_eq!(owner.all(ObjectKind::Image).await.len(), 5);
-    assert!(files(&app.dir.join("staging")).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod notes;
 mod objects;
 mod races;
 mod refusals;
+mod store;
 mod support;
 mod timeouts;
 mod vaults;

@@ -65,15 +65,16 @@ async fn every_kind_is_stored_read_and_deleted() {
 async fn lengths_around_the_header_and_the_parts_come_back_whole() {
     let app = App::start().await;
     let owner = app.owner().await;
-    let part = 1 << 20;
-    for length in [
-        0,
-        1,
-        part - HEADER_BYTES - 1,
-        part - HEADER_BYTES,
-        part,
-        2 * part + 1,
-    ] {
+    let lengths = [1 << 20, 5 << 20].map(|part| {
+        [
+            part - HEADER_BYTES - 1,
+            part - HEADER_BYTES,
+            part - HEADER_BYTES + 1,
+            2 * part - HEADER_BYTES,
+            2 * part + 1,
+        ]
+    });
+    for length in [0, 1].into_iter().chain(lengths.into_iter().flatten()) {
         let payload = random_bytes(length);
         let id = owner.put_image(&payload).await;
         assert_eq!(

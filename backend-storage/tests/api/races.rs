@@ -8,11 +8,17 @@ use futures_util::future::join_all;
 use reqwest::{Body, Method, Response, StatusCode};
 use tokio::sync::Barrier;
 
+use crate::store::unfinished;
 use crate::support::{App, Owner, files, image, new_id, random_bytes, refused};
 use darkroom_api::ids::ObjectId;
 
 /// An upload that stops half-way until all others are there too.
-async fn put_together(owner: Owner, id: ObjectId, bytes: Vec<u8>, half: Arc<Barrier>) -> Response {
+pub async fn put_together(
+    owner: Owner,
+    id: ObjectId,
+    bytes: Vec<u8>,
+    half: Arc<Barrier>,
+) -> Response {
     let rest = bytes[bytes.len() / 2..].to_vec();
     let first = bytes[..bytes.len() / 2].to_vec();
     let chunks = futures_util::stream::unfold(0, move |at| {
@@ -59,7 +65,7 @@ async fn of_different_uploads_of_one_id_exactly_one_wins_whole() {
         assert_eq!(&owner.read(ObjectKind::Image, id).await, winners[0]);
     }
     assert_eq!(owner.info().await.objects, 10);
-    assert!(files(&app.dir.join("staging")).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +124,6 @@ async fn a_vault_deleted_among_uploads_keeps_nothing() {
             }
         }
         assert!(files(&app.dir.join("data")).is_empty());
-        assert!(files(&app.dir.join("staging")).is_empty());
+        assert!(unfinished(&app.dir).is_empty());
     }
 }

@@ -4,7 +4,8 @@ use darkroom_api::header::{HEADER_BYTES, ObjectKind};
 use darkroom_api::problem::ProblemType;
 use reqwest::{Body, Method};
 
-use crate::support::{App, Owner, Raw, files, image, new_id, object, random_bytes, refused};
+use crate::store::unfinished;
+use crate::support::{App, Owner, Raw, files, image, new_id, object, random_bytes, refused, until};
 
 /// Sends a bad object with and without a length in front.
 async fn both_ways(owner: &Owner, kind: ObjectKind, bytes: Vec<u8>, expected: ProblemType) {
@@ -74,7 +75,7 @@ async fn what_is_not_a_whole_object_is_refused() {
     )
     .await;
     assert_eq!(owner.info().await.objects, 0);
-    assert!(files(&app.dir.join("staging")).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +144,7 @@ async fn too_large_is_refused_before_it_is_received() {
         raw.send(b"\r\n").await;
         raw.refused(ProblemType::TooLarge).await;
     }
-    assert!(files(&app.dir.join("staging")).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,10 +181,9 @@ async fn a_large_refused_upload_still_gets_its_answer() {
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let app = App::start().await;
     let owner = app.owner().await;
-    let bytes = image(&random_bytes(3_000_000));
+    let bytes = image(&random_bytes(7_000_000));
     let id = new_id();
     let path = owner.path(ObjectKind::Image, id);
-    let staging = app.dir.join("staging");
     for framing in [
         format!("Content-Length: {}\r\n", bytes.len()),
         "Transfer-Encoding: chunked\r\n".into(),
@@ -193,10 +193,10 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
         if framing.starts_with('T') {
             raw.send(format!("{:x}\r\n", bytes.len()).as_bytes()).await;
         }
-        raw.send(&bytes[..2_000_000]).await;
-        crate::support::until("a first part", || !files(&staging).is_empty()).await;
+        raw.send(&bytes[..6_000_000]).await;
+        until("a first part", || !unfinished(&app.dir).is_empty()).await;
         drop(raw);
-        crate::support::until("its removal", || files(&staging).is_empty()).await;
+        until("its removal", || unfinished(&app.dir).is_empty()).await;
         refused(
             owner.get(ObjectKind::Image, id).await,
             ProblemType::ObjectNotFound,

@@ -8,6 +8,7 @@ use darkroom_api::routes;
 use darkroom_api::storage::{GrantRequest, ObjectRef, VaultInfo};
 use reqwest::{Method, StatusCode};
 
+use crate::store::unfinished;
 use crate::support::{App, Owner, Raw, files, image, new_id, random, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,21 +231,20 @@ async fn a_deleted_vault_is_gone_and_nothing_of_it_comes_back() {
 async fn an_upload_into_a_vault_that_is_deleted_meanwhile_leaves_nothing() {
     let app = App::start().await;
     let owner = app.owner().await;
-    let object = image(&[7; 1000]);
+    let object = image(&[7; 7_000_000]);
     let path = owner.path(ObjectKind::Image, new_id());
     let mut upload = Raw::connect(&app.address).await;
     let length = format!("Content-Length: {}\r\n", object.len());
     upload.send(&Raw::head(&owner, "PUT", &path, &length)).await;
-    upload.send(&object[..500]).await;
-    let staging = app.dir.join("staging");
-    until("the upload to begin", || !files(&staging).is_empty()).await;
+    upload.send(&object[..6_000_000]).await;
+    until("the upload to begin", || !unfinished(&app.dir).is_empty()).await;
     let gone = owner
         .send(Method::DELETE, &routes::vault(owner.vault))
         .await;
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
-    upload.send(&object[500..]).await;
+    upload.send(&object[6_000_000..]).await;
     upload.refused(ProblemType::Unauthorized).await;
-    assert!(files(&staging).is_empty());
+    assert!(unfinished(&app.dir).is_empty());
     assert!(files(&app.dir.join("data")).is_empty());
 }
 

@@ -12,6 +12,13 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 
 use super::{image, new_id, random};
 
+/// Takes no connection up again that the service, after 5 idle seconds, may be closing just now.
+fn client() -> Client {
+    let idle = std::time::Duration::from_secs(2);
+    let builder = Client::builder().no_proxy().pool_idle_timeout(idle);
+    builder.build().unwrap()
+}
+
 /// A vault and its token.
 #[derive(Clone)]
 pub struct Owner {
@@ -23,7 +30,7 @@ pub struct Owner {
 
 impl Owner {
     pub fn new(address: &str) -> Self {
-        let http = Client::builder().no_proxy().build().unwrap();
+        let http = client();
         let vault = VaultId(random());
         Self {
             vault,
@@ -49,7 +56,7 @@ impl Owner {
 
     /// The same owner after the service has started anew.
     pub fn at(&self, address: &str) -> Self {
-        let http = Client::builder().no_proxy().build().unwrap();
+        let http = client();
         Self {
             address: address.to_owned(),
             http,

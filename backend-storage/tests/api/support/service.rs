@@ -4,16 +4,19 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use backend_storage::Config;
 use tempfile::TempDir;
 
 use super::Owner;
+use crate::store;
 
 /// The service within this process.
 pub struct App {
     pub address: String,
+    /// Where the objects lie.
     pub dir: PathBuf,
     server: actix_web::dev::ServerHandle,
     _temporary: Option<TempDir>,
@@ -33,12 +36,12 @@ impl App {
 
     pub async fn start_in(dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
-            data_dir: dir.join("store"),
             workers: 2,
             ..Config::default()
         };
+        store::configure(dir, &mut config);
         change(&mut config);
-        let dir = config.data_dir.clone();
+        let dir = store::objects_in(dir);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = backend_storage::serve(listener, config).await.unwrap();
@@ -79,9 +82,11 @@ impl Process {
     }
 
     pub fn start_by(mut command: Command, dir: &Path, settings: &str) -> Self {
-        let file = dir.join("config.toml");
-        let store = dir.join("store");
-        let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {store:?}\n{settings}");
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = dir.join(format!("config-{count}.toml"));
+        let (keys, tables) = store::configure_toml(dir);
+        let text = format!("listen = \"127.0.0.1:0\"\n{keys}{settings}\n{tables}");
         std::fs::write(&file, text).unwrap();
         command.arg("--config").arg(&file).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
