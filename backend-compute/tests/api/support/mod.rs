@@ -2,11 +2,13 @@
 
 pub mod key;
 pub mod model;
+pub mod postgres;
 pub mod process;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use backend_compute::config::Database;
 use backend_compute::{Config, Handle, serve};
 use darkroom_api::client::{Access, Compute as Client, Storage as StorageClient};
 use darkroom_api::compute::{ItemRef, Job, State, SubmitJob};
@@ -46,12 +48,16 @@ impl World {
         self.folder.path().join("models")
     }
 
+    pub fn database_file(&self) -> PathBuf {
+        self.folder.path().join("compute.sqlite")
+    }
+
     pub fn config(&self) -> Config {
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
             storage_url: format!("http://{}", self.storage.address),
             models: vec![self.models()],
-            database: self.folder.path().join("compute.sqlite"),
+            database: Database::Sqlite(self.database_file()),
             threads: 1,
             ..Config::default()
         }
