@@ -47,6 +47,7 @@ async fn while_postgresql_is_away_nothing_is_lost_and_compute_says_so() {
     assert_eq!(status(&compute, routes::READY).await, 503);
     assert!(stopped.elapsed() < Duration::from_secs(5), "{stopped:?}");
     assert_eq!(status(&compute, routes::HEALTH).await, 200);
+    assert_eq!(compute.figure("database_up").await, 0);
     let refused = reqwest::Client::new()
         .post(format!("{}{}", compute.base, routes::JOBS))
         .header("Authorization", owner.compute_token.authorization())
@@ -76,6 +77,43 @@ async fn while_postgresql_is_away_nothing_is_lost_and_compute_says_so() {
     assert_eq!(count(&last, State::Done), 256);
     assert_eq!(owner.results().await, 256);
     assert_eq!(status(&compute, routes::READY).await, 200);
+    assert_eq!(compute.figure("database_up").await, 1);
+    let id = owner.submit(&compute.client, &late).await;
+    assert_eq!(owner.end_of(&compute.client, id).await.state, State::Done);
+    compute.stop().await;
+}
+
+#[tokio::test]
+async fn a_postgresql_that_does_not_answer_is_away() {
+    let Some(server) = Postgres::start(&[]) else {
+        return;
+    };
+    let world = World::new().await;
+    let owner = world.owner().await;
+    let mut config = world.config();
+    config.database = server.database().into();
+    let compute = Compute::start(config).await;
+    let late = owner.big_job(1).await;
+    let id = owner
+        .submit(&compute.client, &owner.big_job(256).await)
+        .await;
+    let begun = |job: &Job| count(job, State::Done) > 0;
+    owner.until(&compute.client, id, begun).await;
+
+    server.freeze(true);
+    let frozen = Instant::now();
+    assert_eq!(status(&compute, routes::READY).await, 503);
+    assert!(frozen.elapsed() < Duration::from_secs(4), "{frozen:?}");
+    let refused = compute.client.submit(&owner.compute_token, &late).await;
+    let refused = refused.unwrap_err();
+    let problem = refused.problem().unwrap();
+    assert_eq!(problem.kind, ProblemType::QueueUnavailable);
+    assert!(frozen.elapsed() < Duration::from_secs(15), "{frozen:?}");
+    server.freeze(false);
+
+    let ended = owner.end_of(&compute.client, id).await;
+    assert_eq!((ended.state, ended.attempts), (State::Done, 1), "{ended:?}");
+    assert_eq!(owner.results().await, 256);
     let id = owner.submit(&compute.client, &late).await;
     assert_eq!(owner.end_of(&compute.client, id).await.state, State::Done);
     compute.stop().await;

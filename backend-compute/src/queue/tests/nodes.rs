@@ -8,6 +8,7 @@ use super::*;
 
 on_both![
     one_request_at_two_nodes_is_one_job,
+    vaults_take_turns_over_all_nodes,
     a_job_is_left_to_who_has_its_key_for_a_moment_only,
     a_key_brings_a_turn_forward_by_a_bounded_time,
     a_job_goes_to_who_has_its_model_while_anybody_has,
@@ -85,6 +86,30 @@ async fn limits_and_turns_hold_when_all_nodes_submit_at_once() {
     let rows = write(&nodes[0], sqlx::query(sql)).await;
     let (turns, end): (i64, i64) = (rows[0].try_get(0).unwrap(), rows[0].try_get(1).unwrap());
     assert_eq!((turns, end), (10, 10_000));
+}
+
+async fn vaults_take_turns_over_all_nodes(place: &Place) {
+    let nodes = [place.open().await, place.open().await];
+    for (vault, jobs) in [(1, 20), (2, 4)] {
+        for number in 0..jobs {
+            let job = SubmitJob {
+                vault: VaultId([vault; 16]),
+                ..job(1)
+            };
+            let node = &nodes[number % 2];
+            node.push(owner(1), &job, "digest", 1000).await.unwrap();
+        }
+    }
+    let mut vaults = Vec::new();
+    for number in 0..6 {
+        let claimed = nodes[number % 2].claim(Claimable::Any).await.unwrap();
+        vaults.push(claimed.unwrap().vault.0[0]);
+    }
+    let seconds = vaults.iter().filter(|vault| **vault == 2).count();
+    assert_eq!(seconds, 3, "{vaults:?}");
+    // Where a vault has a job in work anywhere, it is no idle one here.
+    let idle = nodes[0].claim(Claimable::OfIdleVaults).await.unwrap();
+    assert!(idle.is_none());
 }
 
 async fn a_job_is_left_to_who_has_its_key_for_a_moment_only(place: &Place) {

@@ -17,6 +17,7 @@ const RUN: &str = r#"
 "$BIN/postgres" -D "$DATA" "$@" >>"$DATA/log" 2>&1 &
 server=$!
 read -r _
+kill -CONT $server $(ps -o pid= --ppid $server)
 kill -INT $server
 wait $server
 "#;
@@ -139,6 +140,23 @@ impl Postgres {
             drop(child.stdin.take());
             child.wait().unwrap();
         }
+    }
+
+    /// Makes it as silent as a machine that lost its power, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let text = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let parent = text.lines().next().unwrap().to_owned();
+        let kill = |processes: &[&str]| {
+            let done = Command::new("kill").arg(signal).args(processes).status();
+            assert!(done.unwrap().success());
+        };
+        // First, so that it has no more children.
+        kill(&[&parent]);
+        let list = ["-o", "pid=", "--ppid", &parent];
+        let children = Command::new("ps").args(list).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        kill(&children.split_whitespace().collect::<Vec<_>>());
     }
 
     /// The URL of a new, empty database.
