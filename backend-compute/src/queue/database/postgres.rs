@@ -38,12 +38,15 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Database, Error> {
     // Read here for its errors, which tell no password.
     url.options()?;
     let options = AnyConnectOptions::from_str(url.danger_text())?.disable_statement_logging();
-    let pool = pool().connect_with(options).await?;
+    let pool = pool().connect_with(options.clone()).await?;
     let own = [(
         5,
         include_str!("../../../migrations/0005_notify.postgres.sql"),
     )];
-    migrations(&own).run(&pool).await?;
+    // Not from the pool: a step may take long, as may the wait for another process that does it.
+    let mut connection = options.connect().await?;
+    migrations(&own).run(&mut connection).await?;
+    connection.close().await?;
     Ok(Database {
         write: pool.clone(),
         read: pool,

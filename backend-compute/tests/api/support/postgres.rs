@@ -17,7 +17,7 @@ const RUN: &str = r#"
 "$BIN/postgres" -D "$DATA" "$@" >>"$DATA/log" 2>&1 &
 server=$!
 read -r _
-kill -CONT $server $(ps -o pid= --ppid $server)
+kill -CONT $server $(ps -o pid= --ppid $server) 2>/dev/null
 kill -INT $server
 wait $server
 "#;
@@ -148,11 +148,11 @@ impl Postgres {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let parent = text.lines().next().unwrap().to_owned();
         let kill = |processes: &[&str]| {
-            let done = Command::new("kill").arg(signal).args(processes).status();
-            assert!(done.unwrap().success());
+            let kill = Command::new("kill").arg(signal).args(processes).output();
+            kill.unwrap().status.success()
         };
-        // First, so that it has no more children.
-        kill(&[&parent]);
+        // First, so that it has no more children; those that it had may end meanwhile.
+        assert!(kill(&[&parent]));
         let list = ["-o", "pid=", "--ppid", &parent];
         let children = Command::new("ps").args(list).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
