@@ -1,5 +1,7 @@
 //! Configuration: defaults, then a TOML file, then `DARKROOM_` environment variables.
 
+mod database;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+pub use self::database::{Database, PostgresUrl};
 use crate::error::Error;
 
 /// All settings. Unknown fields are refused.
@@ -34,8 +37,8 @@ pub struct Config {
     pub storage_url: String,
     /// Folders of model folders; where two hold a model of one name, the first wins.
     pub models: Vec<PathBuf>,
-    /// The SQLite file of the jobs. It is made where it is not there.
-    pub database: PathBuf,
+    /// Where the jobs are kept.
+    pub database: Database,
     /// Threads that compute; 0 takes one for each core.
     pub threads: usize,
     /// The most bytes that expanded evaluation keys take.
@@ -64,6 +67,9 @@ pub struct Queue {
     pub keep_finished_ms: u64,
     /// The pause after the first attempt that storage failed; it doubles with each attempt.
     pub retry_pause_ms: u64,
+    /// With PostgreSQL: how long a job is left to a node that has its evaluation key, and so many
+    /// milliseconds of work earlier that node takes it than its turn comes.
+    pub head_start_ms: u64,
 }
 
 /// What callers may ask for.
@@ -105,7 +111,7 @@ impl Default for Config {
             storage_link: LinkSettings::default(),
             storage_url: "http://127.0.0.1:7001".to_owned(),
             models: vec![PathBuf::from("models")],
-            database: PathBuf::from("data/compute.sqlite"),
+            database: Database::Sqlite(PathBuf::from("data/compute.sqlite")),
             threads: 0,
             key_cache_bytes: 1 << 30,
             drain_ms: 20_000,
@@ -124,6 +130,7 @@ impl Default for Queue {
             poll_ms: 500,
             keep_finished_ms: 24 * 60 * 60 * 1000,
             retry_pause_ms: 10_000,
+            head_start_ms: 2000,
         }
     }
 }
@@ -178,6 +185,7 @@ impl Config {
     /// The first setting that does not.
     pub fn check(&self) -> Result<(), Error> {
         self.check_storage_url()?;
+        self.database.check(self.allow_plain_http)?;
         check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
         self.gateway_link.check()?;
         self.storage_link.check()?;
@@ -194,6 +202,7 @@ impl Config {
                 longest_ms,
             ),
             ("queue.retry_pause_ms", queue.retry_pause_ms, 1, longest_ms),
+            ("queue.head_start_ms", queue.head_start_ms, 0, 60_000),
             (
                 "limits.jobs_per_owner",
                 limits.jobs_per_owner.into(),
@@ -323,6 +332,7 @@ mod tests {
             ("[queue]\nattempts_max = 0", "queue.attempts_max"),
             ("[queue]\nlease_ms = 1", "queue.lease_ms"),
             ("[limits]\njobs = 0", "limits.jobs"),
+            ("database = 'postgres://me:pass@db.example/x'", "database"),
             // Not even one key.
             ("key_cache_bytes = 1000000", "key_cache_bytes"),
         ] {

@@ -35,6 +35,9 @@ pub enum Error {
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database does not answer in time.
+    #[error("database: no answer in time")]
+    DatabaseSilent,
     /// The database's tables are of a version that is not known here.
     #[error("database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -148,6 +151,8 @@ impl Error {
     /// The type of problem that this is for a caller.
     pub fn kind(&self) -> ProblemType {
         match self {
+            Self::DatabaseSilent => ProblemType::QueueUnavailable,
+            Self::Database(error) if is_outage(error) => ProblemType::QueueUnavailable,
             Self::Config(_)
             | Self::Setting { .. }
             | Self::File { .. }
@@ -177,12 +182,21 @@ impl Error {
         }
     }
 
+    /// Whether the database is away: what failed may be tried again later.
+    pub fn is_outage(&self) -> bool {
+        self.kind() == ProblemType::QueueUnavailable
+    }
+
     /// The problem as a caller sees it; what is internal is told to the log alone.
     pub fn problem(&self) -> Problem {
         match self.kind() {
             ProblemType::Internal => Problem::new(
                 ProblemType::Internal,
                 "compute could not do this; its log says why",
+            ),
+            ProblemType::QueueUnavailable => Problem::new(
+                ProblemType::QueueUnavailable,
+                "compute cannot reach the database of its jobs; send the request again in a moment",
             ),
             kind => Problem::new(kind, self.to_string()),
         }
@@ -195,7 +209,7 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if self.kind() == ProblemType::Internal {
+        if self.kind() == ProblemType::Internal || self.is_outage() {
             tracing::error!(error = %self, "a request failed");
         }
         let mut response = HttpResponse::build(self.status_code());
@@ -210,8 +224,27 @@ impl ResponseError for Error {
             Self::ShuttingDown | Self::TooManyJobs { .. } => {
                 response.insert_header(("Retry-After", "5"));
             }
+            error if error.is_outage() => {
+                response.insert_header(("Retry-After", "5"));
+            }
             _ => {}
         }
         response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
+    }
+}
+
+/// Whether the database could not be asked, as opposed to what it answered.
+fn is_outage(error: &sqlx::Error) -> bool {
+    use sqlx::Error as E;
+    match error {
+        E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed => true,
+        // PostgreSQL's SQLSTATE: connection exceptions, too many connections, starting up or shutting
+        // down, a statement that took too long; a standby that is about to take over takes no writes.
+        // SQLite's codes are shorter.
+        E::Database(error) => error.code().is_some_and(|code| {
+            let class = ["08", "53", "57P", "57014", "25006", "25P03"];
+            code.len() == 5 && class.iter().any(|class| code.starts_with(class))
+        }),
+        _ => false,
     }
 }

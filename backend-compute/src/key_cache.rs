@@ -92,6 +92,11 @@ impl<K: Send + Sync + 'static> KeyCache<K> {
         }))
     }
 
+    /// The keys that are here or on their way.
+    pub fn names(&self) -> Vec<KeyName> {
+        self.0.slots().names()
+    }
+
     /// Lends the key of this name, which takes so many bytes. If it is not there, `load` brings it,
     /// on a task of its own that goes on as long as anybody waits for it. If that fails, all who wait
     /// are told, and whoever asks next tries again.

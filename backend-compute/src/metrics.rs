@@ -16,6 +16,7 @@ type Gauge = GenericGauge<AtomicU64>;
 pub struct Metrics {
     registry: Registry,
     jobs: GenericGaugeVec<AtomicU64>,
+    database_up: Gauge,
     /// Bootstraps done, by all images.
     pub bootstraps: IntCounter,
     /// Bytes that evaluation keys take, those that are being expanded included.
@@ -49,8 +50,10 @@ impl Metrics {
             let name = format!("darkroom_compute_{name}");
             kept(&registry, Gauge::new(name, help))
         };
+        let database_up = gauge("database_up", "Whether the database of jobs answered.")?;
         Ok(Self {
             jobs,
+            database_up,
             bootstraps: counter("bootstraps_total", "Bootstraps done.")?,
             key_cache_bytes: gauge("key_cache_bytes", "Bytes of evaluation keys in memory.")?,
             key_cache_bytes_max: gauge("key_cache_bytes_max", "The most bytes of them.")?,
@@ -73,13 +76,15 @@ impl Metrics {
         Ok(self.registry.register(Box::new(figures))?)
     }
 
-    /// All figures as text, with these jobs.
+    /// All figures as text, with these jobs; with those told last if the database is away.
     ///
     /// # Errors
     /// [`Error::Metrics`].
-    pub fn to_text(&self, jobs: &[(State, u64)]) -> Result<Vec<u8>, Error> {
-        for state in State::ALL {
-            let count = jobs.iter().find(|(other, _)| *other == state);
+    pub fn to_text(&self, jobs: Option<&[(State, u64)]>) -> Result<Vec<u8>, Error> {
+        self.database_up.set(u64::from(jobs.is_some()));
+        for state in State::ALL.iter().filter(|_| jobs.is_some()) {
+            let mut counts = jobs.into_iter().flatten();
+            let count = counts.find(|(other, _)| other == state);
             let count = count.map_or(0, |(_, count)| *count);
             self.jobs.with_label_values(&[state.name()]).set(count);
         }

@@ -71,6 +71,11 @@ impl Models {
         }
     }
 
+    /// The digests of all models.
+    pub fn digests(&self) -> impl Iterator<Item = String> {
+        self.loaded().map(|loaded| loaded.card.digest.clone())
+    }
+
     fn loaded(&self) -> impl Iterator<Item = &Arc<Loaded>> {
         self.0
             .iter()

@@ -9,11 +9,19 @@
 //! Vin and Cheng 1996). A job's turn begins where the vault's last one ends, or where the job that was
 //! claimed last began if that is later; the earliest turn is claimed first. So whoever asks for
 //! little waits for little, however much others have queued.
+//!
+//! With PostgreSQL any number of processes share one queue. A job goes to those of them that have its
+//! model, and is left for a moment to one that has its evaluation key, see [`Queue::claim`].
 
 mod changes;
 mod database;
+mod holdings;
 mod lease;
+mod listener;
 mod row;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use darkroom_api::compute::{Job, State, SubmitJob};
 use darkroom_api::ids::{JobId, ObjectId};
@@ -22,23 +30,32 @@ use sqlx::any::AnyRow;
 
 pub use self::changes::Changes;
 use self::database::Database;
+pub use self::holdings::Holding;
 pub use self::lease::{Claimable, End, Renewed};
+use self::listener::Listener;
 pub use self::row::{Claimed, EvaluationKey, Grant, Lease, Progress};
-use crate::config::{Config, Limits};
+use crate::config::{self, Config, Limits};
 use crate::error::Error;
 
 /// The most that one job counts as work: turns must not overflow.
 const WORK_MAX_MS: u64 = 1 << 40;
 /// The most jobs in one list.
 const LIST_MAX: i64 = 200;
+/// How long the database may take to show that it is there.
+const PING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The queue. All that share it see each other's changes at once; other processes', by asking.
+/// The queue. All that share it see each other's changes at once, and with PostgreSQL those of other
+/// processes; with SQLite the latter, by asking.
 #[derive(Debug)]
 pub struct Queue {
     database: Database,
-    settings: crate::config::Queue,
+    settings: config::Queue,
     limits: Limits,
-    changes: Changes,
+    changes: Arc<Changes>,
+    /// This process among those that share the queue.
+    node: String,
+    said: holdings::Said,
+    _listener: Option<Listener>,
 }
 
 /// What became of a submitted job.
@@ -51,18 +68,28 @@ pub enum Pushed {
 }
 
 impl Queue {
-    /// Opens the queue. If no other process has it open, jobs that a dead one left running can be
-    /// claimed at once; otherwise their leases have to run out.
+    /// Opens the queue. If it is a file that no other process has open, jobs that a dead one left
+    /// running can be claimed at once; otherwise their leases have to run out.
     ///
     /// # Errors
-    /// The file cannot be used, or is of a version that is not known here.
+    /// The database cannot be used, or is of a version that is not known here.
     pub async fn open(config: &Config) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
+        let changes = Arc::new(Changes::default());
+        let listener = match &config.database {
+            config::Database::Sqlite(_) => None,
+            config::Database::Postgres(url) => {
+                Some(Listener::start(url, Arc::clone(&changes)).await?)
+            }
+        };
         let queue = Self {
             database,
             settings: config.queue.clone(),
             limits: config.limits.clone(),
-            changes: Changes::default(),
+            changes,
+            node: hex::encode(random()?),
+            said: holdings::Said::default(),
+            _listener: listener,
         };
         if queue.database.alone {
             let left = queue.end_leases_of_the_dead().await?;
@@ -85,12 +112,11 @@ impl Queue {
     /// Whether the database answers.
     ///
     /// # Errors
-    /// It does not.
+    /// It does not, or not soon.
     pub async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("SELECT 1")
-            .fetch_all(&self.database.read)
-            .await?;
-        Ok(())
+        let asked = self.database.read(sqlx::query("SELECT 1"));
+        let answer = tokio::time::timeout(PING_PATIENCE, asked).await;
+        answer.map_err(|_| Error::DatabaseSilent)?.map(drop)
     }
 
     /// The job that this request made before, if it did.
@@ -98,12 +124,12 @@ impl Queue {
     /// # Errors
     /// The key was used for another request; the database fails.
     pub async fn known(&self, owner: TokenHash, job: &SubmitJob) -> Result<Option<Job>, Error> {
-        let sql = "SELECT * FROM jobs WHERE owner = $1 AND idempotency_key = $2";
+        let sql = "SELECT {row} FROM jobs WHERE owner = $1 AND idempotency_key = $2";
         let key: ObjectId = job.idempotency_key;
-        let query = sqlx::query(sql)
+        let query = sqlx::query(self.database.dialect.sql(sql))
             .bind(owner.to_string())
             .bind(key.to_string());
-        let Some(row) = first(query.fetch_all(&self.database.read).await?) else {
+        let Some(row) = first(self.database.read(query).await?) else {
             return Ok(None);
         };
         let digest: String = sqlx::Row::try_get(&row, "request")?;
@@ -140,7 +166,7 @@ impl Queue {
                     WHERE state IN ('queued', 'running') AND owner = $2) < $12
                 AND (SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')) < $13
             ON CONFLICT (owner, idempotency_key) DO NOTHING
-            RETURNING *",
+            RETURNING {row}",
         );
         let id = JobId(random()?);
         let query = sqlx::query(sql)
@@ -159,8 +185,7 @@ impl Queue {
             .bind(i64::from(self.limits.jobs))
             .bind(row::evaluation_key_text(job)?)
             .bind(lease::signed(work_ms.min(WORK_MAX_MS)));
-        // All rows and not one: a statement that is not run to its end has not committed yet.
-        if let Some(row) = first(query.fetch_all(&self.database.write).await?) {
+        if let Some(row) = first(self.database.write_one_by_one(query).await?) {
             self.changes.pushed();
             return row::to_job(&row).map(Pushed::New);
         }
@@ -171,9 +196,14 @@ impl Queue {
     }
 
     async fn too_many(&self, owner: TokenHash) -> Result<Error, Error> {
-        let sql = "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running') AND owner = $1";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(owner.to_string());
-        let own = query.fetch_one(&self.database.read).await?;
+        let sql = "SELECT COUNT(*) AS jobs FROM jobs
+            WHERE state IN ('queued', 'running') AND owner = $1";
+        let query = sqlx::query(sql).bind(owner.to_string());
+        let rows = self.database.read(query).await?;
+        let own = rows
+            .first()
+            .map(|row| sqlx::Row::try_get::<i64, _>(row, "jobs"));
+        let own = own.transpose()?.unwrap_or_default();
         let limits = &self.limits;
         Ok(if own >= i64::from(limits.jobs_per_owner) {
             Error::TooManyJobs {
@@ -194,7 +224,7 @@ impl Queue {
     /// The database fails.
     pub async fn count(&self) -> Result<Vec<(State, u64)>, Error> {
         let query = sqlx::query("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state");
-        let rows = query.fetch_all(&self.database.read).await?;
+        let rows = self.database.read(query).await?;
         rows.iter().map(row::to_count).collect()
     }
 
@@ -203,10 +233,11 @@ impl Queue {
     /// # Errors
     /// There is none of this id, or it is another owner's; the database fails.
     pub async fn find(&self, owner: TokenHash, job: JobId) -> Result<Job, Error> {
-        let query = sqlx::query("SELECT * FROM jobs WHERE id = $1 AND owner = $2")
+        let sql = "SELECT {row} FROM jobs WHERE id = $1 AND owner = $2";
+        let query = sqlx::query(self.database.dialect.sql(sql))
             .bind(job.to_string())
             .bind(owner.to_string());
-        let row = first(query.fetch_all(&self.database.read).await?).ok_or(Error::JobNotFound)?;
+        let row = first(self.database.read(query).await?).ok_or(Error::JobNotFound)?;
         row::to_job(&row)
     }
 
@@ -215,14 +246,12 @@ impl Queue {
     /// # Errors
     /// The database fails.
     pub async fn list(&self, owner: TokenHash) -> Result<Vec<Job>, Error> {
-        let sql = "SELECT * FROM jobs WHERE owner = $1 ORDER BY created_ms DESC, id LIMIT $2";
-        let query = sqlx::query(sql).bind(owner.to_string()).bind(LIST_MAX);
-        query
-            .fetch_all(&self.database.read)
-            .await?
-            .iter()
-            .map(row::to_job)
-            .collect()
+        let sql = "SELECT {row} FROM jobs WHERE owner = $1 ORDER BY created_ms DESC, id LIMIT $2";
+        let query = sqlx::query(self.database.dialect.sql(sql))
+            .bind(owner.to_string())
+            .bind(LIST_MAX);
+        let rows = self.database.read(query).await?;
+        rows.iter().map(row::to_job).collect()
     }
 
     /// Cancels a job: at once if it waits, after the images in work if it runs, not at all if it
@@ -239,12 +268,12 @@ impl Queue {
                 evaluation_key = CASE state WHEN 'queued' THEN NULL ELSE evaluation_key END,
                 turn_end = CASE state WHEN 'queued' THEN turn ELSE turn_end END
             WHERE id = $1 AND owner = $2 AND state IN ('queued', 'running')
-            RETURNING *",
+            RETURNING {row}",
         );
         let query = sqlx::query(sql)
             .bind(job.to_string())
             .bind(owner.to_string());
-        match first(query.fetch_all(&self.database.write).await?) {
+        match first(self.database.write(query).await?) {
             Some(row) => {
                 self.changes.cancelled(job);
                 row::to_job(&row)

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::key_cache::{KeyCache, RESIDENCE};
 use crate::metrics::Metrics;
 use crate::models::Catalogue;
-use crate::queue::{Claimable, Claimed, Queue};
+use crate::queue::{Claimable, Claimed, Holding, Queue};
 use crate::storage::Storage;
 use crate::threads::Threads;
 
@@ -33,6 +33,8 @@ const AHEAD: usize = 2;
 const OTHERS: usize = 16;
 /// How often to look for finished jobs that are old enough to forget.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often others that share the queue are told what is here.
+const TELL_EVERY: Duration = Duration::from_secs(3);
 
 /// What every job needs.
 #[derive(Debug)]
@@ -117,6 +119,9 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
     };
     let mut jobs = JoinSet::new();
     let tidying = tokio::spawn(tidy(Arc::clone(&context)));
+    // Before the first claim, as others would take what they have no model for.
+    tell(&context).await;
+    let telling = tokio::spawn(keep_telling(Arc::clone(&context)));
     while let Some((claimed, permit)) = next(&context, &room, &mut stop).await {
         let (context, stop) = (Arc::clone(&context), stop.clone());
         jobs.spawn(async move {
@@ -126,7 +131,13 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
         while jobs.try_join_next().is_some() {}
     }
     tidying.abort();
+    telling.abort();
     if stop.has_changed().is_ok() {
+        if context.queue.is_shared()
+            && let Err(error) = context.queue.hold_nothing().await
+        {
+            tracing::warn!(%error, "others are not told that nothing is here any more");
+        }
         // Every job watches the deadline itself.
         while jobs.join_next().await.is_some() {}
     }
@@ -200,5 +211,30 @@ async fn tidy(context: Arc<Context>) {
             }
         }
         tokio::time::sleep(context.poll).await;
+    }
+}
+
+async fn keep_telling(context: Arc<Context>) {
+    while context.queue.is_shared() {
+        tokio::time::sleep(TELL_EVERY).await;
+        tell(&context).await;
+    }
+}
+
+/// Draws jobs that need what is here.
+async fn tell(context: &Context) {
+    if !context.queue.is_shared() {
+        return;
+    }
+    let keys = context.keys.names().into_iter();
+    let mut here: Vec<_> = keys
+        .map(|name| Holding::Key(name.vault, name.key))
+        .collect();
+    match context.catalogue.current().await {
+        Ok(models) => here.extend(models.digests().map(Holding::Model)),
+        Err(error) => tracing::warn!(%error, "the models cannot be read"),
+    }
+    if let Err(error) = context.queue.hold(here).await {
+        tracing::warn!(%error, "others are not told what is here");
     }
 }

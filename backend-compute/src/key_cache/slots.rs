@@ -196,6 +196,10 @@ impl<K: Send + Sync + 'static> Slots<K> {
         None
     }
 
+    pub(super) fn names(&self) -> Vec<KeyName> {
+        self.slots.keys().copied().collect()
+    }
+
     /// Keys that are here, and all bytes that are taken.
     pub(super) fn in_memory(&self) -> (u64, u64) {
         let here = |slot: &&Slot<K>| matches!(slot.content, Content::Here { .. });

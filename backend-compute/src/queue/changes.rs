@@ -1,4 +1,4 @@
-//! Tells those who wait in this process what changed in the queue.
+//! Tells those who wait in this process what changed in the queue, here or elsewhere.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,8 @@ use tokio::sync::{Notify, broadcast, watch};
 #[derive(Debug)]
 pub struct Changes {
     watched: Mutex<HashMap<JobId, watch::Sender<()>>>,
-    cancelled: broadcast::Sender<JobId>,
+    /// `None`: any job may have been.
+    cancelled: broadcast::Sender<Option<JobId>>,
     due: Notify,
 }
 
@@ -33,8 +34,8 @@ impl Changes {
         watched.entry(job).or_default().subscribe()
     }
 
-    /// Hears of jobs that were cancelled.
-    pub fn cancellations(&self) -> broadcast::Receiver<JobId> {
+    /// Hears of jobs that were cancelled; `None` if any of them may have been.
+    pub fn cancellations(&self) -> broadcast::Receiver<Option<JobId>> {
         self.cancelled.subscribe()
     }
 
@@ -49,12 +50,21 @@ impl Changes {
 
     pub(super) fn cancelled(&self, job: JobId) {
         // No receiver means no worker.
-        let _ = self.cancelled.send(job);
+        let _ = self.cancelled.send(Some(job));
         self.changed(job);
     }
 
     pub(super) fn changed(&self, job: JobId) {
         if let Some(sender) = self.watched().get(&job) {
+            sender.send_replace(());
+        }
+    }
+
+    /// Has everybody look, since something may have happened that nobody was told of.
+    pub(super) fn missed(&self) {
+        self.pushed();
+        let _ = self.cancelled.send(None);
+        for sender in self.watched().values() {
             sender.send_replace(());
         }
     }

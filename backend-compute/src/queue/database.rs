@@ -1,41 +1,51 @@
-//! The database: opened, migrated, and proven to be nobody else's.
+//! The database: opened, brought up to date, asked.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+mod postgres;
+mod sqlite;
+
+use std::fs::File;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions, Executor, SqlSafeStr};
+use sqlx::{Any, AnyPool, AssertSqlSafe, SqlSafeStr};
 
+use crate::config;
 use crate::error::Error;
+
+/// A statement with its arguments.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
+
+/// What is read of a job. Named one by one: PostgreSQL fails a prepared `SELECT *` when a newer
+/// version has added a column.
+const ROW: &str = "id, request, model, model_digest, vault, key_id, items, storage_grant, \
+    evaluation_key, state, attempts, attempts_max, lease_token, progress, problem, created_ms, \
+    started_ms, finished_ms";
+
+/// What processes have.
+const HELD: &str = "SELECT what FROM holdings WHERE until_ms > {now}";
 
 /// What one database says in another way than the others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     /// Its clock in milliseconds since 1970.
     now_ms: &'static str,
-    /// How a claim passes over rows that another claim holds.
+    /// How long it has been there for its users, in milliseconds.
+    pub(super) up_ms: &'static str,
+    /// How a statement passes over rows that another one holds.
     skip_locked: &'static str,
+    /// Makes transactions that count jobs wait for each other.
+    one_by_one: Option<&'static str>,
 }
 
-const SQLITE: Dialect = Dialect {
-    now_ms: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-    skip_locked: "",
-};
-
-/// Durable commits; wiped grants leave no trace in the file; a cache of half a MiB a connection, so
-/// that memory does not grow with the table.
-const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-    PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON; PRAGMA cache_size = -512;";
-
 impl Dialect {
-    /// Fills `{now}` and `{skip_locked}`. The template is ours, so nothing foreign gets in.
+    /// Fills `{held}`, `{now}`, `{up}`, `{row}` and `{skip_locked}`. The template is ours, so nothing foreign gets in.
     pub(super) fn sql(&self, template: &'static str) -> AssertSqlSafe<String> {
         let sql = template
+            .replace("{held}", HELD)
             .replace("{now}", self.now_ms)
+            .replace("{up}", self.up_ms)
+            .replace("{row}", ROW)
             .replace("{skip_locked}", self.skip_locked);
         AssertSqlSafe(sql)
     }
@@ -44,41 +54,30 @@ impl Dialect {
 /// An open database.
 #[derive(Debug)]
 pub(super) struct Database {
-    /// One connection: SQLite has one writer, and waiting here is fairer than its busy loop.
-    pub(super) write: AnyPool,
-    /// Reads go on beside the writer.
-    pub(super) read: AnyPool,
+    /// Where statements that write go.
+    write: AnyPool,
+    /// Where others go.
+    read: AnyPool,
     /// How it wants to be asked.
     pub(super) dialect: Dialect,
     /// Whether no other process used the database when it was opened.
     pub(super) alone: bool,
+    /// Whether processes on other machines may use it as well.
+    pub(super) shared: bool,
+    /// How long an answer may take.
+    patience: Option<Duration>,
     /// Held shared as long as the process lives; the system lets go of it whatever happens.
     lock: Option<File>,
 }
 
 impl Database {
-    /// Opens or makes the SQLite file, brings its tables up to date.
-    pub(super) async fn open(file: &Path) -> Result<Self, Error> {
-        let file = std::path::absolute(file)?;
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(refuse(folder))?;
-        }
-        let (lock, alone) = lock(&file)?;
-        // Grants are in it. SQLite's other files get its mode.
-        owner_only().open(&file).map_err(refuse(&file))?;
-
+    /// Opens it, makes it where it is a file that is not there, brings its tables up to date.
+    pub(super) async fn open(place: &config::Database) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
-        let options = options(&file)?;
-        let write = pool(1).connect_with(options.clone()).await?;
-        migrations().run(&write).await?;
-        let read = pool(4).connect_with(options).await?;
-        Ok(Self {
-            write,
-            read,
-            dialect: SQLITE,
-            alone,
-            lock: Some(lock),
-        })
+        match place {
+            config::Database::Sqlite(file) => sqlite::open(file).await,
+            config::Database::Postgres(url) => postgres::open(url).await,
+        }
     }
 
     /// From here on other processes may use the database as well.
@@ -88,68 +87,56 @@ impl Database {
         }
         Ok(())
     }
-}
 
-/// Takes the lock beside the database: exclusive if nobody has it, else shared.
-fn lock(database: &Path) -> Result<(File, bool), Error> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
-    let file = owner_only().open(&path).map_err(refuse(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok((file, true)),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            file.lock_shared().map_err(refuse(&path))?;
-            Ok((file, false))
-        }
-        Err(std::fs::TryLockError::Error(source)) => Err(Error::File { path, source }),
+    /// Runs a statement that writes nothing.
+    pub(super) async fn read(&self, query: Query<'_>) -> Result<Vec<AnyRow>, Error> {
+        self.in_time(query.fetch_all(&self.read)).await
+    }
+
+    /// Runs a statement. All of its rows and not one: a statement that is not run to its end has not
+    /// committed yet.
+    pub(super) async fn write(&self, query: Query<'_>) -> Result<Vec<AnyRow>, Error> {
+        self.in_time(query.fetch_all(&self.write)).await
+    }
+
+    /// Runs a statement after all others of its like have committed, so that it counts them.
+    pub(super) async fn write_one_by_one(&self, query: Query<'_>) -> Result<Vec<AnyRow>, Error> {
+        let Some(wait) = self.dialect.one_by_one else {
+            return self.write(query).await;
+        };
+        let in_turn = async {
+            let mut transaction = self.write.begin().await?;
+            sqlx::query(wait).execute(&mut *transaction).await?;
+            let rows = query.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok::<_, sqlx::Error>(rows)
+        };
+        self.in_time(in_turn).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, Error> {
+        let Some(patience) = self.patience else {
+            return Ok(work.await?);
+        };
+        let done = tokio::time::timeout(patience, work).await;
+        Ok(done.map_err(|_| Error::DatabaseSilent)??)
     }
 }
 
-/// Opens or makes a file that nobody else on the machine may read.
-fn owner_only() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(0o600);
-    options
-}
-
-fn refuse(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
-}
-
-fn options(file: &Path) -> Result<AnyConnectOptions, Error> {
-    let url = reqwest::Url::from_file_path(file).map_err(|()| Error::Setting {
-        setting: "database",
-        reason: "not a path to a file".to_owned(),
-    })?;
-    let options = AnyConnectOptions::from_str(&format!("sqlite://{}", url.path()))?;
-    Ok(options.disable_statement_logging())
-}
-
-fn pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(20))
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SQLITE_SETTINGS).await.map(drop) })
-        })
-}
-
-/// Those that were released are never changed: a database remembers them by their digest.
-fn migrations() -> Migrator {
-    let steps = [
-        include_str!("../../migrations/0001_jobs.sql"),
-        include_str!("../../migrations/0002_indexes.sql"),
-        include_str!("../../migrations/0003_evaluation_keys.sql"),
+/// Steps that were released are never changed: a database remembers them by their digest.
+fn migrations(steps: &[(i64, &'static str)]) -> Migrator {
+    let common = [
+        (1, include_str!("../../migrations/0001_jobs.sql")),
+        (2, include_str!("../../migrations/0002_indexes.sql")),
+        (3, include_str!("../../migrations/0003_evaluation_keys.sql")),
+        (4, include_str!("../../migrations/0004_holdings.sql")),
     ];
-    let migration = |(version, sql): (i64, &'static str)| {
+    let migration = |&(version, sql): &(i64, &'static str)| {
         let sql = sql.into_sql_str();
         Migration::new(version, "jobs".into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations((1..).zip(steps).map(migration).collect())
+    Migrator::with_migrations(common.iter().chain(steps).map(migration).collect())
 }

@@ -3,10 +3,14 @@
 use darkroom_api::compute::State;
 use darkroom_api::ids::JobId;
 use darkroom_api::problem::{Problem, ProblemType};
+use sqlx::Row;
 
 use super::row::{Claimed, Lease, Progress, to_claimed};
-use super::{Queue, first, random};
+use super::{Holding, Queue, first, random};
 use crate::error::Error;
+
+/// After the database was away, a worker renews its leases within so long.
+const RETURN_MS: i64 = 5000;
 
 /// How a worker lets go of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +48,14 @@ pub enum Claimable {
 }
 
 impl Queue {
-    /// Takes the job whose turn it is, be it queued or one whose worker died.
+    /// Takes the job whose turn it is, be it queued or one whose worker died. A worker could not renew
+    /// its lease while the database was down, so none counts as dead until some seconds after that.
+    ///
+    /// Where processes share the queue, only those claim a job that have its model, unless none has.
+    /// A job that brings an evaluation key is drawn to those that have it: for the first
+    /// `head_start_ms` in which it could be claimed nobody else claims it, and they take it as if its
+    /// turn were so many milliseconds of work earlier. Both are bounded, so nothing waits for ever for
+    /// a process that is busy or dead, nor for one that is fond of others.
     ///
     /// # Errors
     /// The database fails.
@@ -54,22 +65,39 @@ impl Queue {
                 lease_token = $1, lease_until_ms = {now} + $2
             WHERE id = (SELECT id FROM jobs
                 WHERE (state = 'queued' AND run_at_ms <= {now}
-                        OR state = 'running' AND lease_until_ms <= {now})
+                        OR state = 'running' AND lease_until_ms <= {now} AND {up} >= $6)
                     AND attempts < attempts_max AND cancel = 0
                     AND ($3 = 0 OR vault NOT IN (SELECT vault FROM jobs
                         WHERE state = 'running' AND lease_until_ms > {now}))
-                ORDER BY turn, id LIMIT 1 {skip_locked})
-            RETURNING *",
+                    AND ('model ' || model_digest IN ({held} AND node = $4)
+                        OR 'model ' || model_digest NOT IN ({held}))
+                    AND (evaluation_key IS NULL OR run_at_ms <= {now} - $5
+                        OR 'key ' || vault || key_id IN ({held} AND node = $4)
+                        OR 'key ' || vault || key_id NOT IN ({held}))
+                ORDER BY turn - CASE WHEN evaluation_key IS NOT NULL
+                        AND 'key ' || vault || key_id IN ({held} AND node = $4)
+                    THEN $5 ELSE 0 END, id
+                LIMIT 1 {skip_locked})
+            RETURNING {row}",
         );
         let query = sqlx::query(sql)
             .bind(hex::encode(random()?))
             .bind(self.lease_ms())
-            .bind(i64::from(which == Claimable::OfIdleVaults));
-        let Some(row) = first(query.fetch_all(&self.database.write).await?) else {
+            .bind(i64::from(which == Claimable::OfIdleVaults))
+            .bind(self.node.clone())
+            .bind(signed(self.settings.head_start_ms))
+            .bind(self.return_ms());
+        let Some(row) = first(self.database.write(query).await?) else {
             return Ok(None);
         };
         let claimed = to_claimed(&row)?;
         self.changes.changed(claimed.id);
+        if claimed.evaluation_key.is_some() && self.database.shared {
+            // It is about to be fetched: the next job with it had better come here as well.
+            if let Err(error) = self.hold([Holding::Key(claimed.vault, claimed.key)]).await {
+                tracing::warn!(%error, "others are not told what is here");
+            }
+        }
         Ok(Some(claimed))
     }
 
@@ -87,14 +115,15 @@ impl Queue {
             "UPDATE jobs SET lease_until_ms = {now} + $3, progress = $4
             WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING cancel",
         );
-        let query = sqlx::query_scalar::<_, i64>(sql)
+        let query = sqlx::query(sql)
             .bind(job.to_string())
             .bind(lease.0.clone())
             .bind(self.lease_ms())
             .bind(serde_json::to_string(progress)?);
-        let cancel = query.fetch_all(&self.database.write).await?;
+        let held = first(self.database.write(query).await?);
         self.changes.changed(job);
-        Ok(match cancel.first() {
+        let cancel = held.map(|row| row.try_get::<i64, _>("cancel"));
+        Ok(match cancel.transpose()? {
             None => Renewed::Lost,
             Some(0) => Renewed::Held,
             Some(_) => Renewed::Cancelled,
@@ -137,7 +166,7 @@ impl Queue {
             .bind(problem)
             .bind(pause_ms)
             .bind(uncounted);
-        let held = first(query.fetch_all(&self.database.write).await?).is_some();
+        let held = first(self.database.write(query).await?).is_some();
         self.changes.changed(claimed.id);
         // The vault may have another that had to wait for this one.
         self.changes.pushed();
@@ -155,8 +184,10 @@ impl Queue {
                 lease_token = NULL, lease_until_ms = NULL,
                 state = CASE cancel WHEN 1 THEN 'cancelled' ELSE 'failed' END,
                 problem = CASE cancel WHEN 1 THEN NULL ELSE $1 END
-            WHERE (state = 'queued' OR state = 'running' AND lease_until_ms <= {now})
-                AND (cancel = 1 OR attempts >= attempts_max)
+            WHERE id IN (SELECT id FROM jobs
+                WHERE (state = 'queued'
+                        OR state = 'running' AND lease_until_ms <= {now} AND {up} >= $2)
+                    AND (cancel = 1 OR attempts >= attempts_max) {skip_locked})
             RETURNING id",
         );
         let problem = Problem::new(
@@ -164,9 +195,12 @@ impl Queue {
             "compute stopped in the middle of this job each time that it was tried; \
              submit it again, with fewer images if there were many",
         );
-        let query = sqlx::query_scalar::<_, String>(sql).bind(serde_json::to_string(&problem)?);
-        let buried = query.fetch_all(&self.database.write).await?;
-        for id in &buried {
+        let query = sqlx::query(sql)
+            .bind(serde_json::to_string(&problem)?)
+            .bind(self.return_ms());
+        let buried = self.database.write(query).await?;
+        for row in &buried {
+            let id: &str = row.try_get("id")?;
             tracing::warn!(job = id, "buried: cancelled, or no attempts left");
             if let Ok(id) = id.parse() {
                 self.changes.changed(id);
@@ -179,23 +213,30 @@ impl Queue {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn sweep(&self) -> Result<u64, Error> {
-        let sql = self
-            .database
-            .dialect
-            .sql("DELETE FROM jobs WHERE finished_ms <= {now} - $1");
+    pub async fn sweep(&self) -> Result<usize, Error> {
+        let sql = self.database.dialect.sql(
+            "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs
+                WHERE finished_ms <= {now} - $1 {skip_locked}) RETURNING id",
+        );
         let query = sqlx::query(sql).bind(signed(self.settings.keep_finished_ms));
-        Ok(query.execute(&self.database.write).await?.rows_affected())
+        let forgotten = self.database.write(query).await?.len();
+        self.forget_holdings().await?;
+        Ok(forgotten)
     }
 
     /// Ends the leases of a process that is proven to be dead.
-    pub(super) async fn end_leases_of_the_dead(&self) -> Result<u64, Error> {
-        let query = sqlx::query("UPDATE jobs SET lease_until_ms = 0 WHERE state = 'running'");
-        Ok(query.execute(&self.database.write).await?.rows_affected())
+    pub(super) async fn end_leases_of_the_dead(&self) -> Result<usize, Error> {
+        let sql = "UPDATE jobs SET lease_until_ms = 0 WHERE state = 'running' RETURNING id";
+        Ok(self.database.write(sqlx::query(sql)).await?.len())
     }
 
     fn lease_ms(&self) -> i64 {
         signed(self.settings.lease_ms)
+    }
+
+    /// How long a database that came back waits for those who hold leases.
+    fn return_ms(&self) -> i64 {
+        self.lease_ms().min(RETURN_MS)
     }
 
     fn pause_ms(&self, attempts: u32) -> i64 {

@@ -1,20 +1,56 @@
 //! The queue on its own, on a real database file.
 
+/// Each test on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            use crate::queue::tests::Place;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&Place::sqlite()).await;
+            })*
+        }
+
+        mod postgres {
+            use crate::queue::tests::Place;
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(place) = Place::postgres() {
+                    super::$test(&place).await;
+                }
+            })*
+        }
+    };
+}
+
 mod database;
 mod leases;
+mod nodes;
+#[path = "../../tests/api/support/postgres.rs"]
+#[allow(dead_code)]
+mod server;
 mod turns;
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use darkroom_api::compute::{EvaluationKeyRef, ItemRef, State, SubmitJob, Timings};
 use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{KeyId, ObjectId, VaultId};
 use darkroom_api::problem::{Problem, ProblemType};
 use darkroom_api::token::{Token, TokenHash};
+use sqlx::Row;
 use tempfile::TempDir;
 
+use self::server::Postgres;
 use super::*;
+
+on_both![
+    a_job_is_claimed_with_all_that_it_needs_and_once,
+    an_evaluation_key_goes_with_its_job_and_is_wiped_with_it,
+    cancelling_ends_what_waits_and_tells_what_runs,
+    a_failed_job_says_why,
+    old_finished_jobs_are_forgotten,
+];
 
 const TIMINGS: Timings = Timings {
     fetch_ms: 1.0,
@@ -42,18 +78,61 @@ fn job(images: usize) -> SubmitJob {
     }
 }
 
-fn config(folder: &Path) -> Config {
-    let mut config = Config {
-        database: folder.join("jobs.sqlite"),
-        ..Config::default()
-    };
-    config.queue.lease_ms = 60 * 60 * 1000;
-    config.limits.jobs_per_owner = 400;
-    config
+/// Where the queues of one test are.
+struct Place {
+    folder: TempDir,
+    /// Kept for as long as the test needs it.
+    _server: Option<Arc<Postgres>>,
+    database: config::Database,
 }
 
-async fn open(folder: &TempDir) -> Queue {
-    Queue::open(&config(folder.path())).await.unwrap()
+impl Place {
+    fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            database: config::Database::Sqlite(folder.path().join("jobs.sqlite")),
+            folder,
+            _server: None,
+        }
+    }
+
+    /// `None` where there is no PostgreSQL.
+    fn postgres() -> Option<Self> {
+        let server = Postgres::shared()?;
+        Some(Self {
+            folder: TempDir::new().unwrap(),
+            database: server.database().into(),
+            _server: Some(server),
+        })
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config {
+            database: self.database.clone(),
+            ..Config::default()
+        };
+        config.queue.lease_ms = 60 * 60 * 1000;
+        config.limits.jobs_per_owner = 400;
+        config
+    }
+
+    /// As a process of its own does.
+    async fn open(&self) -> Queue {
+        self.open_with(|_| ()).await
+    }
+
+    async fn open_with(&self, change: impl Fn(&mut Config)) -> Queue {
+        let mut config = self.config();
+        change(&mut config);
+        let mut queue = Queue::open(&config).await.unwrap();
+        // The tests' server was started just now, which is no sign of an outage.
+        queue.database.dialect.up_ms = "1000000";
+        queue
+    }
+}
+
+async fn write(queue: &Queue, query: crate::queue::database::Query<'_>) -> Vec<AnyRow> {
+    queue.database.write(query).await.unwrap()
 }
 
 async fn push(queue: &Queue, job: &SubmitJob) -> Job {
@@ -66,23 +145,17 @@ async fn push(queue: &Queue, job: &SubmitJob) -> Job {
 /// As if the worker that has it had died long ago.
 async fn end_lease(queue: &Queue, job: JobId) {
     let sql = "UPDATE jobs SET lease_until_ms = 1 WHERE id = $1";
-    sqlx::query(sql)
-        .bind(job.to_string())
-        .execute(&queue.database.write)
-        .await
-        .unwrap();
+    write(queue, sqlx::query(sql).bind(job.to_string())).await;
 }
 
 async fn grant_in_row(queue: &Queue, job: JobId) -> Option<String> {
     let sql = "SELECT storage_grant FROM jobs WHERE id = $1";
-    let query = sqlx::query_scalar(sql).bind(job.to_string());
-    query.fetch_one(&queue.database.read).await.unwrap()
+    let rows = write(queue, sqlx::query(sql).bind(job.to_string())).await;
+    rows[0].try_get(0).unwrap()
 }
 
-#[tokio::test]
-async fn a_job_is_claimed_with_all_that_it_needs_and_once() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn a_job_is_claimed_with_all_that_it_needs_and_once(place: &Place) {
+    let queue = place.open().await;
     let asked = job(2);
     let pushed = push(&queue, &asked).await;
     assert_eq!(
@@ -124,19 +197,17 @@ async fn a_job_is_claimed_with_all_that_it_needs_and_once() {
     assert_eq!(grant_in_row(&queue, claimed.id).await, None);
 }
 
-#[tokio::test]
-async fn an_evaluation_key_goes_with_its_job_and_is_wiped_with_it() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn an_evaluation_key_goes_with_its_job_and_is_wiped_with_it(place: &Place) {
+    let queue = place.open().await;
     let key = EvaluationKeyRef {
         parameters: ParameterSetId(2),
         parts: vec![ObjectId([4; 16]), ObjectId([5; 16])],
         grant: "a-grant-for-the-key".to_owned(),
     };
     let in_row = async |job: JobId| -> Option<String> {
-        let query = sqlx::query_scalar("SELECT evaluation_key FROM jobs WHERE id = $1");
-        let query = query.bind(job.to_string());
-        query.fetch_one(&queue.database.read).await.unwrap()
+        let sql = "SELECT evaluation_key FROM jobs WHERE id = $1";
+        let rows = write(&queue, sqlx::query(sql).bind(job.to_string())).await;
+        rows[0].try_get(0).unwrap()
     };
     let ends = [
         End::Done,
@@ -185,10 +256,8 @@ async fn an_evaluation_key_goes_with_its_job_and_is_wiped_with_it() {
     assert_eq!(in_row(id).await, None);
 }
 
-#[tokio::test]
-async fn cancelling_ends_what_waits_and_tells_what_runs() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn cancelling_ends_what_waits_and_tells_what_runs(place: &Place) {
+    let queue = place.open().await;
     let waiting = push(&queue, &job(1)).await.id;
     let cancelled = queue.cancel(owner(1), waiting).await.unwrap();
     assert_eq!(
@@ -242,10 +311,8 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
     assert!(matches!(nobodys, Error::JobNotFound));
 }
 
-#[tokio::test]
-async fn a_failed_job_says_why() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn a_failed_job_says_why(place: &Place) {
+    let queue = place.open().await;
     push(&queue, &job(1)).await;
     let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     let problem = Problem::new(ProblemType::ModelGone, "removed");
@@ -264,10 +331,8 @@ async fn a_failed_job_says_why() {
     assert_eq!(failed.items[0].problem.as_ref(), Some(&problem));
 }
 
-#[tokio::test]
-async fn old_finished_jobs_are_forgotten() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn old_finished_jobs_are_forgotten(place: &Place) {
+    let queue = place.open().await;
     let (old, new) = (
         push(&queue, &job(1)).await.id,
         push(&queue, &job(1)).await.id,
@@ -277,8 +342,7 @@ async fn old_finished_jobs_are_forgotten() {
         queue.cancel(owner(1), id).await.unwrap();
     }
     let sql = "UPDATE jobs SET finished_ms = 1 WHERE id = $1";
-    let query = sqlx::query(sql).bind(old.to_string());
-    query.execute(&queue.database.write).await.unwrap();
+    write(&queue, sqlx::query(sql).bind(old.to_string())).await;
     assert_eq!(queue.sweep().await.unwrap(), 1);
     assert!(matches!(
         queue.find(owner(1), old).await,

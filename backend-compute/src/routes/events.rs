@@ -81,6 +81,7 @@ impl Follower {
                     self.spoke_at = Instant::now();
                     return event(&self.last);
                 }
+                Err(error) if error.is_outage() => {}
                 Err(error) => {
                     tracing::warn!(%error, "an event stream was broken off");
                     return None;
@@ -90,7 +91,7 @@ impl Follower {
         None
     }
 
-    /// Waits for a change; looks now and then on its own, since other processes tell nobody.
+    /// Waits for a change; looks now and then on its own, as not every change is told.
     async fn wait(&mut self, comment_at: Instant) {
         let look_at = comment_at.min(Instant::now() + self.state.poll);
         tokio::select! {

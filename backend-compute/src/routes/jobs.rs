@@ -10,7 +10,7 @@ use darkroom_api::routes;
 use super::Owner;
 use crate::app::{Phase, State};
 use crate::error::Error;
-use crate::queue::Pushed;
+use crate::queue::{Holding, Pushed};
 
 /// The longest grant.
 const GRANT_MAX_BYTES: usize = 64 << 10;
@@ -38,6 +38,11 @@ pub async fn submit(
         .model(&job.model)
         .ok_or_else(|| Error::ModelNotFound(job.model.to_string()))?;
     check_key(&job, &model.card)?;
+    if state.queue.is_shared() {
+        // A node that does not have the model yet must not take the job and find it gone.
+        let model = Holding::Model(model.card.digest.clone());
+        state.queue.hold([model]).await?;
+    }
     let work_ms = work_ms(&job, &model.card);
     let pushed = state.queue.push(owner.0, &job, &model.card.digest, work_ms);
     match pushed.await? {

@@ -9,9 +9,13 @@ use crate::metrics::MEDIA_TYPE;
 /// All figures.
 ///
 /// # Errors
-/// The database fails.
+/// The database fails otherwise than by being away.
 pub async fn show(state: web::Data<State>) -> Result<HttpResponse, Error> {
-    let jobs = state.queue.count().await?;
-    let text = state.metrics.to_text(&jobs)?;
+    let jobs = match state.queue.count().await {
+        Ok(jobs) => Some(jobs),
+        Err(error) if error.is_outage() => None,
+        Err(error) => return Err(error),
+    };
+    let text = state.metrics.to_text(jobs.as_deref())?;
     Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).body(text))
 }

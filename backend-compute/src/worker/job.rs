@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use darkroom_api::ids::JobId;
 use darkroom_api::problem::{Problem, ProblemType};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
@@ -19,6 +20,8 @@ use crate::queue::{Claimed, End, Progress, Renewed};
 
 /// An image that takes longer is shown as running; for a shorter one the write is not worth it.
 const WORTH_SHOWING: Duration = Duration::from_millis(200);
+/// The longest pause between two tries to reach the database.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often it is shown how many bootstraps are done.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
 
@@ -68,13 +71,13 @@ pub async fn run(context: Arc<Context>, claimed: Claimed, stop: watch::Receiver<
     let mut run = Run::new(context, claimed);
     let end = match run.model().await {
         Ok(model) => {
-            run.images(&model, stop).await;
+            run.images(&model, stop.clone()).await;
             run.end()
         }
         Err(problem) => Some(End::Failed(problem)),
     };
     let how = match end {
-        Some(end) => run.write(end).await,
+        Some(end) => run.write(end, &stop).await,
         None => "lost",
     };
     let elapsed_ms = begun.elapsed().as_millis();
@@ -126,12 +129,14 @@ impl Run {
         let (deadline, mut draining) = (stop.clone(), false);
         let at_once = self.context.threads.count() * AHEAD;
         loop {
-            while self.halt.is_none() && self.images.len() < at_once {
+            let may_begin = self.halt.is_none() && !self.is_overdue();
+            while may_begin && self.images.len() < at_once {
                 if !self.begin_one(model) {
                     break;
                 }
             }
-            if self.images.is_empty() {
+            let must_wait = self.halt.is_none() && self.progress.contains(&Progress::QUEUED);
+            if self.images.is_empty() && !must_wait {
                 return;
             }
             tokio::select! {
@@ -226,6 +231,13 @@ impl Run {
         }
     }
 
+    /// Whether the database was not reached for as long as the lease. If it is away from here alone,
+    /// another worker may have the job by now: what is in work is finished all the same, as its result
+    /// can only be the one that the other has, but nothing is begun.
+    fn is_overdue(&self) -> bool {
+        self.renewed_at.elapsed() >= self.context.lease
+    }
+
     async fn renew(&mut self) {
         let asked = Instant::now();
         let Claimed { id, lease, .. } = &*self.claimed;
@@ -235,10 +247,10 @@ impl Run {
             Ok(Renewed::Lost) => return self.stop(Halt::Lost),
             Err(error) => {
                 tracing::error!(job = %id, %error, "the lease cannot be renewed");
-                if self.renewed_at.elapsed() >= self.context.lease {
+                if self.is_overdue() && !error.is_outage() {
                     self.stop(Halt::Lost);
                 }
-                self.renew_at = Instant::now() + self.context.lease / 16;
+                self.renew_at = Instant::now() + (self.context.lease / 16).min(PAUSE_MAX);
                 return;
             }
         }
@@ -263,8 +275,9 @@ impl Run {
         }
     }
 
-    /// Writes the end, for as long as the lease lasts. Returns what to tell the log.
-    async fn write(&mut self, end: End) -> &'static str {
+    /// Writes the end, for as long as the lease lasts or the database is away. Returns what to tell
+    /// the log.
+    async fn write(&mut self, end: End, stop: &watch::Receiver<Deadline>) -> &'static str {
         for image in self
             .progress
             .iter_mut()
@@ -282,13 +295,20 @@ impl Run {
             {
                 Ok(false) => return "lost",
                 Ok(true) => break,
-                Err(error) => tracing::error!(job = %self.claimed.id, %error, "no end written"),
+                Err(error) => {
+                    tracing::error!(job = %self.claimed.id, %error, "no end written");
+                    let in_time = self.renewed_at.elapsed() + pause <= self.context.lease;
+                    if !in_time && !error.is_outage() {
+                        return "lost";
+                    }
+                }
             }
-            if self.renewed_at.elapsed() + pause > self.context.lease {
+            let deadline = *stop.borrow();
+            if stop.has_changed().is_err() || deadline.is_some_and(|at| at <= Instant::now()) {
                 return "lost";
             }
             sleep(pause).await;
-            pause *= 2;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
         match end {
             End::Done => "done",
@@ -301,10 +321,10 @@ impl Run {
 }
 
 /// Waits until somebody cancels this job, or may have.
-async fn told(cancellations: &mut broadcast::Receiver<darkroom_api::ids::JobId>, job: &Claimed) {
+async fn told(cancellations: &mut broadcast::Receiver<Option<JobId>>, job: &Claimed) {
     loop {
         match cancellations.recv().await {
-            Ok(id) if id != job.id => {}
+            Ok(Some(id)) if id != job.id => {}
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             Err(broadcast::error::RecvError::Closed) => pending().await,
         }

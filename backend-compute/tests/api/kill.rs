@@ -94,7 +94,7 @@ async fn the_command_line_checks_the_configuration() {
     };
     let fit = check().output().unwrap();
     assert!(fit.status.success());
-    assert!(!config.database.exists());
+    assert!(!world.database_file().exists());
     for (name, value, says) in [
         ("DARKROOM_COLOUR", "red", "colour"),
         ("DARKROOM_QUEUE__ATTEMPTS_MAX", "0", "queue.attempts_max"),

@@ -138,7 +138,7 @@ async fn who_loses_the_lease_writes_nothing_more() {
         ids.push(id);
     }
     // As if it had slept past its leases, and another worker had taken both jobs over.
-    let url = format!("sqlite://{}", config.database.display());
+    let url = format!("sqlite://{}", world.database_file().display());
     let database = sqlx::AnyPool::connect(&url).await.unwrap();
     let steal = "UPDATE jobs SET lease_token = 'stolen',
         lease_until_ms = lease_until_ms + 3600000, attempts = 2 WHERE state = 'running'";

@@ -108,6 +108,8 @@ problems! {
     UpstreamUnreachable = "upstream-unreachable", 502, "The service behind cannot be reached";
     /// Compute cannot reach storage.
     StorageUnavailable = "storage-unavailable", 503, "Storage cannot be reached";
+    /// Compute cannot reach the database of its jobs.
+    QueueUnavailable = "queue-unavailable", 503, "The queue of jobs cannot be reached";
     /// A message over a sealed link belongs to an earlier time of the service.
     LinkStale = "link-stale", 503, "A sealed message came too late";
     /// There is no QKD key to seal or open a message with; nothing was sent or done.

@@ -217,10 +217,10 @@ async fn refusal(response: &Response) -> Option<Problem> {
 }
 
 fn is_passing(kind: ProblemType) -> bool {
-    use ProblemType::{ShuttingDown, StorageUnavailable, UpstreamUnreachable};
+    use ProblemType::{QueueUnavailable, ShuttingDown, StorageUnavailable, UpstreamUnreachable};
     matches!(
         kind,
-        UpstreamUnreachable | StorageUnavailable | ShuttingDown
+        UpstreamUnreachable | StorageUnavailable | QueueUnavailable | ShuttingDown
     )
 }
 

@@ -270,7 +270,9 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             STILL_STORED,
             "Try again later. If it happens again, tell whoever runs this server.",
         ),
-        P::UpstreamUnreachable | P::StorageUnavailable | P::ShuttingDown => unreachable_server(),
+        P::UpstreamUnreachable | P::StorageUnavailable | P::QueueUnavailable | P::ShuttingDown => {
+            unreachable_server()
+        }
         P::LinkKeyShortage | P::LinkStale | P::LinkRefused | P::LinkUnsealed => trouble(
             K::Refused,
             "The sealed link between the servers does not work at the moment.",

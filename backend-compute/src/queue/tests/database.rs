@@ -1,40 +1,34 @@
-//! The file of the database: who may read it, what it costs.
+//! The file of SQLite: who may read it, what it costs.
 
 use super::*;
 
 #[tokio::test]
 async fn the_database_is_its_owners_alone_and_durable() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+    let place = Place::sqlite();
+    let queue = place.open().await;
     push(&queue, &job(1)).await;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
+    for file in std::fs::read_dir(place.folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", file.path());
     }
-    for (setting, expected) in [
-        ("synchronous", 2),
-        ("secure_delete", 1),
-        ("busy_timeout", 10_000),
+    for (sql, expected) in [
+        ("PRAGMA synchronous", 2),
+        ("PRAGMA secure_delete", 1),
+        ("PRAGMA busy_timeout", 10_000),
     ] {
-        let sql = queue.database.dialect.sql(match setting {
-            "synchronous" => "PRAGMA synchronous",
-            "secure_delete" => "PRAGMA secure_delete",
-            _ => "PRAGMA busy_timeout",
-        });
-        let query = sqlx::query_scalar::<_, i64>(sql);
-        let value = query.fetch_one(&queue.database.write).await.unwrap();
-        assert_eq!(value, expected, "{setting}");
+        let value: i64 = write(&queue, sqlx::query(sql)).await[0].try_get(0).unwrap();
+        assert_eq!(value, expected, "{sql}");
     }
-    let query = sqlx::query_scalar::<_, String>("PRAGMA journal_mode");
-    assert_eq!(query.fetch_one(&queue.database.write).await.unwrap(), "wal");
+    let rows = write(&queue, sqlx::query("PRAGMA journal_mode")).await;
+    assert_eq!(rows[0].try_get::<&str, _>(0).unwrap(), "wal");
 }
 
 #[tokio::test]
 async fn a_submit_costs_no_more_for_every_finished_job() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+    let place = Place::sqlite();
+    let queue = place.open().await;
     for (sql, index) in [
         (
             "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM jobs
@@ -54,8 +48,8 @@ async fn a_submit_costs_no_more_for_every_finished_job() {
             "SEARCH jobs USING COVERING INDEX jobs_by_vault_turn",
         ),
     ] {
-        let rows = sqlx::query(sql).fetch_all(&queue.database.read).await;
-        let plan: String = sqlx::Row::try_get(&rows.unwrap()[0], "detail").unwrap();
+        let rows = queue.database.read(sqlx::query(sql)).await.unwrap();
+        let plan: &str = rows[0].try_get("detail").unwrap();
         assert!(plan.contains(index), "{plan}");
     }
 }

@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use super::*;
 
-#[tokio::test]
-async fn a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+on_both![
+    a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first,
+    what_has_no_attempts_left_is_buried_and_not_claimed,
+    released_jobs_are_due_at_once_and_postponed_ones_later,
+    three_hundred_jobs_are_each_claimed_once,
+];
+
+async fn a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first(place: &Place) {
+    let queue = place.open().await;
     push(&queue, &job(2)).await;
     let first = queue.claim(Claimable::Any).await.unwrap().unwrap();
     let progress = [Progress::done(TIMINGS, 7), Progress::RUNNING];
@@ -36,10 +41,8 @@ async fn a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first() {
     assert_eq!(renewed, Renewed::Held);
 }
 
-#[tokio::test]
-async fn what_has_no_attempts_left_is_buried_and_not_claimed() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn what_has_no_attempts_left_is_buried_and_not_claimed(place: &Place) {
+    let queue = place.open().await;
     let id = push(&queue, &job(2)).await.id;
     for attempt in 1..=3 {
         assert_eq!(queue.bury().await.unwrap(), 0);
@@ -65,10 +68,8 @@ async fn what_has_no_attempts_left_is_buried_and_not_claimed() {
     assert_eq!(grant_in_row(&queue, id).await, None);
 }
 
-#[tokio::test]
-async fn released_jobs_are_due_at_once_and_postponed_ones_later() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn released_jobs_are_due_at_once_and_postponed_ones_later(place: &Place) {
+    let queue = place.open().await;
     push(&queue, &job(1)).await;
     let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert!(
@@ -89,10 +90,7 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later() {
     assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
     let waiting = queue.find(owner(1), claimed.id).await.unwrap();
     assert_eq!((waiting.state, waiting.attempts), (State::Queued, 1));
-    sqlx::query("UPDATE jobs SET run_at_ms = 1")
-        .execute(&queue.database.write)
-        .await
-        .unwrap();
+    write(&queue, sqlx::query("UPDATE jobs SET run_at_ms = 1")).await;
     assert_eq!(
         queue.claim(Claimable::Any).await.unwrap().unwrap().attempts,
         2
@@ -101,23 +99,37 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later() {
 
 #[tokio::test]
 async fn the_leases_of_a_dead_process_end_and_those_of_a_living_one_do_not() {
-    let folder = TempDir::new().unwrap();
-    let first = open(&folder).await;
+    let place = Place::sqlite();
+    let first = place.open().await;
     push(&first, &job(1)).await;
     let claimed = first.claim(Claimable::Any).await.unwrap().unwrap();
     // `first` lives: what opens the same file waits for the lease.
-    let second = open(&folder).await;
+    let second = place.open().await;
     assert!(second.claim(Claimable::Any).await.unwrap().is_none());
     drop((first, second));
-    let third = open(&folder).await;
+    let third = place.open().await;
     let again = third.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!((again.id, again.attempts), (claimed.id, 2));
 }
 
 #[tokio::test]
-async fn three_hundred_jobs_are_each_claimed_once() {
-    let folder = TempDir::new().unwrap();
-    let queues = [Arc::new(open(&folder).await), Arc::new(open(&folder).await)];
+async fn nobody_is_proven_dead_by_being_alone_with_postgresql() {
+    let Some(place) = Place::postgres() else {
+        return;
+    };
+    let first = place.open().await;
+    push(&first, &job(1)).await;
+    let claimed = first.claim(Claimable::Any).await.unwrap().unwrap();
+    drop(first);
+    let second = place.open().await;
+    assert!(second.claim(Claimable::Any).await.unwrap().is_none());
+    end_lease(&second, claimed.id).await;
+    let again = second.claim(Claimable::Any).await.unwrap().unwrap();
+    assert_eq!((again.id, again.attempts), (claimed.id, 2));
+}
+
+async fn three_hundred_jobs_are_each_claimed_once(place: &Place) {
+    let queues = [Arc::new(place.open().await), Arc::new(place.open().await)];
     let mut pushed = HashSet::new();
     for number in 0..300 {
         pushed.insert(push(&queues[number % 2], &job(1)).await.id);

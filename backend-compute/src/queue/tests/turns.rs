@@ -2,6 +2,12 @@
 
 use super::*;
 
+on_both![
+    vaults_take_turns_by_the_work_that_they_ask_for,
+    what_was_cancelled_while_it_waited_costs_no_turn,
+    idle_vaults_are_told_from_busy_ones,
+];
+
 fn of(vault: u8, images: usize) -> SubmitJob {
     SubmitJob {
         vault: VaultId([vault; 16]),
@@ -23,10 +29,8 @@ async fn order(queue: &Queue, count: usize) -> Vec<u8> {
     vaults
 }
 
-#[tokio::test]
-async fn vaults_take_turns_by_the_work_that_they_ask_for() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn vaults_take_turns_by_the_work_that_they_ask_for(place: &Place) {
+    let queue = place.open().await;
     let push = async |vault, work_ms| {
         queue
             .push(owner(1), &of(vault, 1), "digest", work_ms)
@@ -70,10 +74,8 @@ async fn vaults_take_turns_by_the_work_that_they_ask_for() {
     assert_eq!(order(&queue, 100).await.len(), 34 - 18);
 }
 
-#[tokio::test]
-async fn what_was_cancelled_while_it_waited_costs_no_turn() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn what_was_cancelled_while_it_waited_costs_no_turn(place: &Place) {
+    let queue = place.open().await;
     let push = async |vault| match queue.push(owner(1), &of(vault, 1), "digest", 1000).await {
         Ok(Pushed::New(job)) => job.id,
         other => panic!("{other:?}"),
@@ -89,10 +91,8 @@ async fn what_was_cancelled_while_it_waited_costs_no_turn() {
     assert!(order(&queue, 2).await.contains(&2));
 }
 
-#[tokio::test]
-async fn idle_vaults_are_told_from_busy_ones() {
-    let folder = TempDir::new().unwrap();
-    let queue = open(&folder).await;
+async fn idle_vaults_are_told_from_busy_ones(place: &Place) {
+    let queue = place.open().await;
     for vault in [1, 1, 2, 2] {
         queue
             .push(owner(1), &of(vault, 1), "digest", 1000)

@@ -2,16 +2,20 @@
 
 pub mod key;
 pub mod model;
+pub mod postgres;
 pub mod process;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use backend_compute::config::Database;
 use backend_compute::{Config, Handle, serve};
-use darkroom_api::client::{Access, Compute as Client, Storage as StorageClient};
+use darkroom_api::client::{Access, ClientError, Compute as Client, Storage as StorageClient};
 use darkroom_api::compute::{ItemRef, Job, State, SubmitJob};
 use darkroom_api::header::{ObjectKind, ParameterSetId, seal};
 use darkroom_api::ids::{JobId, KeyId, ObjectId, VaultId};
+use darkroom_api::problem::ProblemType;
 use darkroom_api::routes;
 use darkroom_api::storage::{GrantRequest, ObjectRef};
 use darkroom_api::token::Token;
@@ -46,12 +50,16 @@ impl World {
         self.folder.path().join("models")
     }
 
+    pub fn database_file(&self) -> PathBuf {
+        self.folder.path().join("compute.sqlite")
+    }
+
     pub fn config(&self) -> Config {
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
             storage_url: format!("http://{}", self.storage.address),
             models: vec![self.models()],
-            database: self.folder.path().join("compute.sqlite"),
+            database: Database::Sqlite(self.database_file()),
             threads: 1,
             ..Config::default()
         }
@@ -248,7 +256,8 @@ impl Owner {
     }
 
     pub async fn submit(&self, compute: &Client, job: &SubmitJob) -> JobId {
-        compute.submit(&self.compute_token, job).await.unwrap().id
+        let submit = || compute.submit(&self.compute_token, job);
+        patiently(submit).await.id
     }
 
     /// Follows the job to its end.
@@ -258,7 +267,7 @@ impl Owner {
 
     /// Follows the job until it is so.
     pub async fn until(&self, compute: &Client, job: JobId, so: impl Fn(&Job) -> bool) -> Job {
-        let mut events = compute.events(&self.compute_token, job).await.unwrap();
+        let mut events = patiently(|| compute.events(&self.compute_token, job)).await;
         while let Some(job) = events.next().await.unwrap() {
             if so(&job) {
                 return job;
@@ -286,6 +295,22 @@ impl Owner {
             .unwrap()
             .len()
     }
+}
+
+/// On a machine that is busy with other tests a database may be late.
+async fn patiently<T, F>(call: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    for _ in 0..10 {
+        match call().await {
+            Err(ClientError::Problem(problem)) if problem.kind == ProblemType::QueueUnavailable => {
+            }
+            answer => return answer.unwrap(),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("the database stays away");
 }
 
 /// How many images of the job stand so.

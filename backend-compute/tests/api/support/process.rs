@@ -85,7 +85,7 @@ pub fn command(config: &Config) -> Command {
         .env("DARKROOM_LISTEN", config.listen.to_string())
         .env("DARKROOM_STORAGE_URL", &config.storage_url)
         .env("DARKROOM_MODELS", format!("[{}]", quoted.join(",")))
-        .env("DARKROOM_DATABASE", &config.database)
+        .env("DARKROOM_DATABASE", String::from(config.database.clone()))
         .env("DARKROOM_THREADS", config.threads.to_string())
         .env(
             "DARKROOM_KEY_CACHE_BYTES",
@@ -96,6 +96,7 @@ pub fn command(config: &Config) -> Command {
             "DARKROOM_QUEUE__LEASE_MS",
             config.queue.lease_ms.to_string(),
         )
+        .env("DARKROOM_QUEUE__POLL_MS", config.queue.poll_ms.to_string())
         .env(
             "DARKROOM_QUEUE__ATTEMPTS_MAX",
             config.queue.attempts_max.to_string(),
