@@ -15,8 +15,10 @@ use prometheus::Registry;
 use crate::config::Config;
 use crate::error::Error;
 use crate::grant::Signer;
+use crate::invitations::Invitations;
 use crate::objects::Objects;
 use crate::store::Store;
+use crate::tokens::Tokens;
 use crate::vaults::Vaults;
 use crate::{routes, sweep};
 
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) vaults: Vaults,
+    pub(crate) tokens: Tokens,
+    pub(crate) invitations: Invitations,
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
     pub(crate) metrics: Registry,
@@ -38,6 +42,8 @@ impl State {
         config.validate()?;
         let store = Store::open(config.data_dir.clone()).await?;
         let vaults = Vaults::new(store.clone());
+        let tokens = Tokens::new(store.clone(), vaults.clone(), config.limits.tokens);
+        let invitations = Invitations::new(store.clone());
         let limits = config.limits.clone();
         let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), limits));
         let signer = Signer::open(&store).await?;
@@ -45,6 +51,8 @@ impl State {
             config,
             store,
             vaults,
+            tokens,
+            invitations,
             objects,
             signer,
             metrics: Registry::new(),

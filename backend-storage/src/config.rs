@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::invitations::Opening;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub workers: usize,
     /// How long requests may go on after a signal to stop.
     pub stop_ms: u64,
+    /// Who may open a new vault.
+    pub opening: Opening,
     /// What a vault may hold and a grant may last.
     pub limits: Limits,
     /// How slow an upload may be.
@@ -60,6 +63,8 @@ pub struct Limits {
     pub result_bytes: u64,
     /// The longest time of a grant.
     pub grant_ms: u64,
+    /// Limited tokens of a vault that are good at one time.
+    pub tokens: usize,
 }
 
 /// How slow an upload may be.
@@ -116,6 +121,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data/storage"),
             workers: 0,
             stop_ms: 30_000,
+            opening: Opening::default(),
             limits: Limits::default(),
             upload: Upload::default(),
             sweep: Sweep::default(),
@@ -133,6 +139,7 @@ impl Default for Limits {
             key_bytes: 256 * MIB,
             result_bytes: 16 * MIB,
             grant_ms: 24 * 60 * MINUTE_MS,
+            tokens: 100,
         }
     }
 }

@@ -5,9 +5,11 @@
 //!
 //! | key | content |
 //! |---|---|
-//! | `vaults/{vault}` | the vault's record: epoch, hash of the token, when it was opened |
+//! | `vaults/{vault}` | the vault's record: epoch, hash of its first token, when it was opened |
 //! | `data/{vault}-{epoch}/{collection}/{object}` | an object, visible as soon as it is there |
 //! | `data/{vault}-{epoch}/notes-{collection}/{object}` | the sealed note beside an object |
+//! | `data/{vault}-{epoch}/tokens/{token}`, `.../replaced/{token}` | what [`tokens`] keeps |
+//! | `invitations/...`, `invitations-used/...` | what [`invitations`] keeps |
 //! | `staging/{random}` | an upload that is not yet checked; swept when it is left behind |
 //! | `server/grant-key` | the key that signs grants, made once |
 //!
@@ -20,15 +22,19 @@ mod clock;
 mod config;
 mod error;
 mod grant;
+mod invitations;
 mod ledger;
 mod objects;
+mod rights;
 mod routes;
 mod store;
 mod stored;
 mod sweep;
+mod tokens;
 mod upload;
 mod vaults;
 
 pub use app::{check, serve};
 pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
 pub use error::Error;
+pub use invitations::{Opening, invite};

@@ -29,6 +29,7 @@ pub(crate) async fn sweep(state: &Arc<State>) {
     report("uploads", uploads(state, before).await);
     report("half-written files", half_written(state, before).await);
     report("content of deleted vaults", dead_vaults(state).await);
+    report("invitations", state.invitations.sweep().await);
     state.objects.forget_idle();
 }
 

@@ -89,9 +89,23 @@ impl<'de> Deserialize<'de> for Epoch {
 /// What is stored of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
-    epoch: Epoch,
-    token_sha256: TokenHash,
-    created_ms: u64,
+    pub(crate) epoch: Epoch,
+    /// The first owner's token; rotations leave it as it is.
+    pub(crate) token_sha256: TokenHash,
+    pub(crate) created_ms: u64,
+}
+
+impl Record {
+    fn opened(&self, id: VaultId) -> Opened {
+        Opened {
+            vault: OpenVault {
+                id,
+                epoch: self.epoch,
+            },
+            created_ms: self.created_ms,
+            is_new: false,
+        }
+    }
 }
 
 /// An opened vault as its owner sees it.
@@ -116,59 +130,38 @@ impl Vaults {
         Self { store }
     }
 
-    /// Opens a vault for the first time, or finds it opened with the same token.
-    pub(crate) async fn open(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        loop {
-            if self.record(id).await?.is_some() {
-                return self.find(id, token).await;
-            }
-            let record = Record {
-                epoch: Epoch(random_u128()?),
-                token_sha256: token,
-                created_ms: now_ms()?,
-            };
-            let json = serde_json::to_vec(&record).map_err(|_| Error::Task)?;
-            // Of two that open the vault at once, one goes round again and finds it.
-            if self
-                .store
-                .put(&record_key(id), json, PutMode::Create)
-                .await?
-            {
-                let vault = OpenVault {
-                    id,
-                    epoch: record.epoch,
-                };
-                return Ok(Opened {
-                    vault,
-                    created_ms: record.created_ms,
-                    is_new: true,
-                });
-            }
-        }
+    /// Opens a vault for the first time; nothing if it is open already.
+    pub(crate) async fn create(
+        &self,
+        id: VaultId,
+        token: TokenHash,
+    ) -> Result<Option<Opened>, Error> {
+        let record = Record {
+            epoch: Epoch(random_u128()?),
+            token_sha256: token,
+            created_ms: now_ms()?,
+        };
+        let json = serde_json::to_vec(&record).map_err(|_| Error::Task)?;
+        let is_new = self
+            .store
+            .put(&record_key(id), json, PutMode::Create)
+            .await?;
+        Ok(is_new.then(|| Opened {
+            is_new,
+            ..record.opened(id)
+        }))
     }
 
-    /// Finds a vault by its token.
-    pub(crate) async fn find(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        let record = self
-            .record(id)
-            .await?
-            .filter(|record| record.token_sha256 == token);
-        let record = record.ok_or(Error::Unauthorized)?;
-        let vault = OpenVault {
-            id,
-            epoch: record.epoch,
-        };
-        Ok(Opened {
-            vault,
-            created_ms: record.created_ms,
-            is_new: false,
-        })
+    /// This life of the vault, if it goes on.
+    pub(crate) async fn opened(&self, vault: OpenVault) -> Result<Option<Opened>, Error> {
+        let record = self.record(vault.id).await?;
+        let record = record.filter(|record| record.epoch == vault.epoch);
+        Ok(record.map(|record| record.opened(vault.id)))
     }
 
     /// Whether this life of the vault goes on.
     pub(crate) async fn is_open(&self, vault: OpenVault) -> Result<bool, Error> {
-        let record = self.record(vault.id).await?;
-        Ok(record.is_some_and(|record| record.epoch == vault.epoch))
+        Ok(self.opened(vault).await?.is_some())
     }
 
     /// Ends the vault: from here on nothing in it can be read. Then deletes what it held; what is
@@ -198,7 +191,8 @@ impl Vaults {
         Ok(deleted)
     }
 
-    async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
+    /// What is stored of a vault.
+    pub(crate) async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
         let Some(json) = self.store.read(&record_key(id)).await? else {
             return Ok(None);
         };

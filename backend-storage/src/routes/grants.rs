@@ -10,12 +10,13 @@ use crate::auth::Caller;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::grant::Claims;
+use crate::rights::{Rights, Wish};
 use crate::upload::Incoming;
 
 /// A request that names as many objects as it may has about 40 KiB.
 const REQUEST_MAX_BYTES: usize = 128 << 10;
 
-/// Mints a grant for the vault's owner. The objects need not be there yet.
+/// Mints a grant for the vault's owner, or whoever may submit. The objects need not be there yet.
 pub(crate) async fn mint(
     request: HttpRequest,
     state: web::Data<State>,
@@ -31,7 +32,8 @@ async fn grant(
     state: &State,
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
+    let caller = Caller::of(request, state, vault(request)?).await?;
+    let vault = caller.allow(Wish::MintGrant)?;
     let body = incoming
         .short("a request for a grant", REQUEST_MAX_BYTES)
         .await?;
@@ -40,9 +42,15 @@ async fn grant(
     })?;
     check(&wanted)?;
     let valid_ms = wanted.valid_ms.min(state.config.limits.grant_ms);
-    let not_after_ms = now_ms()?.saturating_add(valid_ms);
+    let mut not_after_ms = now_ms()?.saturating_add(valid_ms);
+    let mut minter = None;
+    if let Rights::Limited(id, limited) = &caller.rights {
+        minter = Some(*id);
+        not_after_ms = not_after_ms.min(limited.not_after_ms.unwrap_or(u64::MAX));
+    }
     let claims = Claims {
-        vault: opened.vault,
+        vault,
+        minter,
         not_after_ms,
         reads: wanted.reads,
         writes: wanted.writes,

@@ -4,6 +4,7 @@ mod grants;
 mod health;
 mod notes;
 mod objects;
+mod tokens;
 mod vaults;
 
 use std::str::FromStr;
@@ -17,7 +18,7 @@ use crate::error::Error;
 
 /// All routes of the contract.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    // Grants before collections: both have the same shape.
+    // Grants, tokens and the log before collections and objects: they have the same shape.
     app.service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
         .service(resource(routes::METRICS, "GET").route(web::get().to(health::metrics)))
@@ -29,6 +30,13 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
                 .route(web::delete().to(vaults::delete)),
         )
         .service(resource(routes::GRANTS, "POST").route(web::post().to(grants::mint)))
+        .service(resource(routes::OWNER_TOKEN, "PUT").route(web::put().to(tokens::rotate)))
+        .service(resource(routes::TOKENS, "GET").route(web::get().to(tokens::list)))
+        .service(
+            resource(routes::TOKEN, "DELETE, PUT")
+                .route(web::put().to(tokens::make))
+                .route(web::delete().to(tokens::revoke)),
+        )
         .service(resource(routes::OBJECTS, "GET").route(web::get().to(objects::list)))
         .service(
             resource(routes::OBJECT, "DELETE, GET, PUT")

@@ -7,6 +7,7 @@ use super::{collection, object, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::rights::{Rights, Wish};
 use crate::stored::Place;
 use crate::upload::Incoming;
 
@@ -27,18 +28,18 @@ async fn store(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(request)?, object(request)?);
-    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
+    let caller = Caller::of(request, state, vault(request)?).await?;
+    let vault = caller.allow(Wish::PutNote(kind, id))?;
     let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
     if sealed.is_empty() {
         return Err(Error::Malformed {
             detail: "a note is not empty".to_owned(),
         });
     }
-    let place = Place {
-        vault: opened.vault,
-        kind,
-        id,
-    };
-    state.objects.clone().put_note(place, sealed).await?;
+    let place = Place { vault, kind, id };
+    // Only the owner changes a note: whoever writes over one destroys it.
+    let may_replace = matches!(caller.rights, Rights::Owner);
+    let objects = state.objects.clone();
+    objects.put_note(place, sealed, may_replace).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -9,6 +9,7 @@ use super::{collection, object, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::rights::Wish;
 use crate::stored::Place;
 use crate::upload::{Incoming, receive};
 
@@ -29,9 +30,8 @@ async fn store(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(request)?, object(request)?);
-    let vault = Caller::of(request, state, vault(request)?)
-        .await?
-        .may_write(kind, id)?;
+    let caller = Caller::of(request, state, vault(request)?).await?;
+    let vault = caller.allow(Wish::Put(kind, id))?;
     let place = Place { vault, kind, id };
     let (stored, is_new) = receive(&state.objects, place, incoming).await?;
     let mut response = if is_new {
@@ -48,9 +48,8 @@ pub(crate) async fn read(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(&request)?, object(&request)?);
-    let vault = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .may_read(kind, id)?;
+    let caller = Caller::of(&request, &state, vault(&request)?).await?;
+    let vault = caller.allow(Wish::Read(kind, id))?;
     let download = state.objects.download(Place { vault, kind, id }).await?;
     let tag = format!("\"{}\"", hex::encode(download.stored.header.sha256));
     let known = request.headers().get(IF_NONE_MATCH);
@@ -71,14 +70,9 @@ pub(crate) async fn delete(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(&request)?, object(&request)?);
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
-    let place = Place {
-        vault: opened.vault,
-        kind,
-        id,
-    };
+    let caller = Caller::of(&request, &state, vault(&request)?).await?;
+    let vault = caller.allow(Wish::Delete(kind, id))?;
+    let place = Place { vault, kind, id };
     state.objects.clone().delete(place).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -89,9 +83,8 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let kind = collection(&request)?;
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
+    let caller = Caller::of(&request, &state, vault(&request)?).await?;
+    let vault = caller.allow(Wish::List(kind))?;
     let query = web::Query::<ListQuery>::from_query(request.query_string());
     let query = query.map_err(|error| Error::Malformed {
         detail: error.to_string(),
@@ -101,9 +94,6 @@ pub(crate) async fn list(
             detail: "limit must not be 0".to_owned(),
         });
     }
-    let list = state
-        .objects
-        .list(opened.vault, kind, query.into_inner())
-        .await?;
+    let list = state.objects.list(vault, kind, query.into_inner()).await?;
     Ok(HttpResponse::Ok().json(list))
 }

@@ -5,8 +5,9 @@ use darkroom_api::storage::VaultInfo;
 
 use super::vault;
 use crate::app::State;
-use crate::auth::{Caller, token};
+use crate::auth::{self, Caller};
 use crate::error::Error;
+use crate::rights::Wish;
 use crate::vaults::Opened;
 
 /// Opens a vault (201), or finds it open (200).
@@ -14,10 +15,10 @@ pub(crate) async fn open(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let (vault, token) = (vault(&request)?, token(&request)?);
-    let opened = state.vaults.open(vault, token).await?;
-    let info = describe(&state, opened).await?;
-    let mut response = if opened.is_new {
+    let caller = auth::open(&request, &state, vault(&request)?).await?;
+    caller.allow(Wish::Describe)?;
+    let info = describe(&state, caller.opened).await?;
+    let mut response = if caller.opened.is_new {
         HttpResponse::Created()
     } else {
         HttpResponse::Ok()
@@ -30,10 +31,9 @@ pub(crate) async fn info(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
-    Ok(HttpResponse::Ok().json(describe(&state, opened).await?))
+    let caller = Caller::of(&request, &state, vault(&request)?).await?;
+    caller.allow(Wish::Describe)?;
+    Ok(HttpResponse::Ok().json(describe(&state, caller.opened).await?))
 }
 
 /// Deletes a vault and all that is in it.
@@ -41,12 +41,11 @@ pub(crate) async fn delete(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
+    let caller = Caller::of(&request, &state, vault(&request)?).await?;
+    let vault = caller.allow(Wish::DeleteVault)?;
     let vaults = state.vaults.clone();
     // Goes on to its end even if the client goes away.
-    let deletion = tokio::spawn(async move { vaults.delete(opened.vault).await });
+    let deletion = tokio::spawn(async move { vaults.delete(vault).await });
     deletion.await.map_err(|_| Error::Task)??;
     Ok(HttpResponse::NoContent().finish())
 }
