@@ -3,14 +3,16 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use darkroom_api::access::INVITATION;
+use darkroom_api::audit::{Act, Who};
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::{BEARER, GRANT, Token, TokenHash};
 
 use crate::app::State;
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::grant::Claims;
+use crate::grant::{Claims, grant_id};
 use crate::invitations::Opening;
+use crate::journal::Doing;
 use crate::rights::{Rights, Wish};
 use crate::tokens::Standing;
 use crate::vaults::{OpenVault, Opened};
@@ -57,41 +59,53 @@ fn invitation(request: &HttpRequest) -> Result<Option<TokenHash>, Error> {
     Ok(Some(invitation.hash()))
 }
 
-/// Someone who may do something in a vault.
-#[derive(Debug, Clone)]
+/// Someone who may do something in a vault, and what is being done.
 pub(crate) struct Caller {
     pub(crate) opened: Opened,
     pub(crate) rights: Rights,
+    pub(crate) doing: Doing,
 }
 
 impl Caller {
-    /// Who asks for this vault.
-    pub(crate) async fn of(
+    /// Who asks for this vault, if that one may do this in it. A refusal goes into the vault's log
+    /// where it is known who was refused.
+    pub(crate) async fn begin(
         request: &HttpRequest,
         state: &State,
         vault: VaultId,
+        wish: Wish,
     ) -> Result<Self, Error> {
         match credential(request)? {
-            Credential::Token(token) => Self::bearer(state, vault, token).await,
-            Credential::Grant(grant) => Self::granted(state, vault, grant).await,
+            Credential::Token(token) => Self::bearer(state, vault, token, wish).await,
+            Credential::Grant(grant) => Self::granted(state, vault, grant, wish).await,
         }
     }
 
-    async fn bearer(state: &State, vault: VaultId, token: TokenHash) -> Result<Self, Error> {
+    async fn bearer(
+        state: &State,
+        vault: VaultId,
+        token: TokenHash,
+        wish: Wish,
+    ) -> Result<Self, Error> {
         match state.tokens.find(vault, token).await? {
-            Standing::Owner(opened) => Ok(Self {
-                opened,
-                rights: Rights::Owner,
-            }),
-            Standing::Limited(opened, id, limited) => Ok(Self {
-                opened,
-                rights: Rights::Limited(id, limited),
-            }),
-            Standing::Refused(_) => Err(Error::Unauthorized),
+            Standing::Owner(opened) => Self::allow(state, opened, Rights::Owner, wish).await,
+            Standing::Limited(opened, id, limited) => {
+                Self::allow(state, opened, Rights::Limited(id, limited), wish).await
+            }
+            Standing::Refused(Some((vault, former))) => {
+                let doing = Doing::new(&state.journal, vault, former.who(), wish.act(), None);
+                doing.looked(Err(Error::Unauthorized)).await
+            }
+            Standing::Refused(None) => Err(Error::Unauthorized),
         }
     }
 
-    async fn granted(state: &State, vault: VaultId, grant: &str) -> Result<Self, Error> {
+    async fn granted(
+        state: &State,
+        vault: VaultId,
+        grant: &str,
+        wish: Wish,
+    ) -> Result<Self, Error> {
         let claims = state.signer.verify(grant)?;
         if claims.vault.id != vault {
             return Err(Error::GrantRefused {
@@ -100,17 +114,37 @@ impl Caller {
         }
         let opened = state.vaults.opened(claims.vault).await?;
         let opened = opened.ok_or(Error::GrantInvalid)?;
-        check_grant(state, &claims).await?;
-        Ok(Self {
-            opened,
-            rights: Rights::Granted(claims),
-        })
+        let outcome = check_grant(state, &claims).await;
+        let rights = Rights::Granted(claims, grant_id(grant));
+        if outcome.is_err() {
+            let (journal, who) = (&state.journal, rights.who());
+            let doing = Doing::new(journal, opened.vault, who, wish.act(), None);
+            doing.looked(outcome).await?;
+        }
+        Self::allow(state, opened, rights, wish).await
     }
 
-    /// The vault, if the caller may do this in it.
-    pub(crate) fn allow(&self, wish: Wish) -> Result<OpenVault, Error> {
-        self.rights.allow(wish)?;
-        Ok(self.opened.vault)
+    async fn allow(
+        state: &State,
+        opened: Opened,
+        rights: Rights,
+        wish: Wish,
+    ) -> Result<Self, Error> {
+        let (vault, who) = (opened.vault, rights.who());
+        let doing = Doing::new(&state.journal, vault, who, wish.act(), wish.what());
+        match rights.allow(wish) {
+            Ok(()) => Ok(Self {
+                opened,
+                rights,
+                doing,
+            }),
+            Err(error) => doing.looked(Err(error)).await,
+        }
+    }
+
+    /// The vault.
+    pub(crate) fn vault(&self) -> OpenVault {
+        self.opened.vault
     }
 }
 
@@ -140,7 +174,7 @@ pub(crate) async fn open(
 ) -> Result<Caller, Error> {
     let token = token(request)?;
     loop {
-        match Caller::bearer(state, vault, token).await {
+        match Caller::bearer(state, vault, token, Wish::Describe).await {
             Err(Error::Unauthorized) => {}
             other => return other,
         }
@@ -161,9 +195,11 @@ pub(crate) async fn open(
         }
         // Of two that open the vault at once, one goes round again and finds it.
         if let Some(opened) = state.vaults.create(vault, token).await? {
+            let (journal, who) = (&state.journal, Who::Owner);
             return Ok(Caller {
                 opened,
                 rights: Rights::Owner,
+                doing: Doing::new(journal, opened.vault, who, Act::Open, None),
             });
         }
     }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::invitations::Opening;
+use crate::journal::Audit;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub opening: Opening,
     /// What a vault may hold and a grant may last.
     pub limits: Limits,
+    /// How the logs of vaults are kept.
+    pub audit: Audit,
     /// How slow an upload may be.
     pub upload: Upload,
     /// When left-over uploads are removed.
@@ -123,6 +126,7 @@ impl Default for Config {
             stop_ms: 30_000,
             opening: Opening::default(),
             limits: Limits::default(),
+            audit: Audit::default(),
             upload: Upload::default(),
             sweep: Sweep::default(),
             log: Log::default(),
@@ -203,6 +207,9 @@ impl Config {
             ("upload.idle_ms", self.upload.idle_ms),
             ("upload.total_ms", self.upload.total_ms),
             ("sweep.every_ms", self.sweep.every_ms),
+            ("audit.entries", self.audit.entries),
+            ("audit.reads_ms", self.audit.reads_ms),
+            ("audit.refusals_ms", self.audit.refusals_ms),
         ];
         for (name, value) in positive {
             require(value > 0, || format!("{name} must not be 0"))?;

@@ -63,6 +63,12 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// Others write into the log of this vault all the time.
+    #[error("the log of this vault is busy; try again")]
+    LogBusy,
+    /// Something was done, and is not in the log of its vault.
+    #[error("it was done, but could not be written into the vault's log: ask again")]
+    NotLogged(#[source] Box<Error>),
     /// No such token.
     #[error("the vault has no limited token of this id")]
     NoToken,
@@ -182,7 +188,10 @@ impl Error {
             Self::Store(error) if is_full(error) => ProblemType::DiskFull,
             Self::Io(error) if is_full(error) => ProblemType::DiskFull,
             Self::NotReady(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
-            Self::NotReady(_) => ProblemType::StorageUnavailable,
+            Self::NotLogged(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
+            Self::LogBusy | Self::NotLogged(_) | Self::NotReady(_) => {
+                ProblemType::StorageUnavailable
+            }
             Self::Store(_)
             | Self::Io(_)
             | Self::Damaged { .. }
@@ -200,6 +209,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let kind = self.problem_type();
         let detail = match kind {
+            _ if matches!(self, Self::NotLogged(_)) => self.to_string(),
             ProblemType::DiskFull => {
                 "nothing was stored and nothing was lost; delete something or ask the operator"
                     .to_owned()

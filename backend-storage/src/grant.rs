@@ -14,7 +14,7 @@ use darkroom_api::ids::{ObjectId, TokenId, VaultId};
 use darkroom_api::storage::ObjectRef;
 use hmac::{Hmac, KeyInit, Mac};
 use object_store::PutMode;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -91,6 +91,12 @@ impl Signer {
         mac.update(bytes);
         Ok(mac)
     }
+}
+
+/// What a grant is called in the log.
+pub(crate) fn grant_id(grant: &str) -> String {
+    let hash = Sha256::digest(grant);
+    hex::encode(&hash[..16])
 }
 
 fn parse_key(stored: &[u8]) -> Result<[u8; 32], Error> {

@@ -9,6 +9,7 @@
 //! | `data/{vault}-{epoch}/{collection}/{object}` | an object, visible as soon as it is there |
 //! | `data/{vault}-{epoch}/notes-{collection}/{object}` | the sealed note beside an object |
 //! | `data/{vault}-{epoch}/tokens/{token}`, `.../replaced/{token}` | what [`tokens`] keeps |
+//! | `logs/{vault}-{epoch}/{number}` | a part of the vault's log: [`chain`] |
 //! | `invitations/...`, `invitations-used/...` | what [`invitations`] keeps |
 //! | `staging/{random}` | an upload that is not yet checked; swept when it is left behind |
 //! | `server/grant-key` | the key that signs grants, made once |
@@ -18,11 +19,13 @@
 
 mod app;
 mod auth;
+mod chain;
 mod clock;
 mod config;
 mod error;
 mod grant;
 mod invitations;
+mod journal;
 mod ledger;
 mod objects;
 mod rights;
@@ -34,7 +37,8 @@ mod tokens;
 mod upload;
 mod vaults;
 
-pub use app::{check, serve};
+pub use app::{Service, check, serve};
 pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
 pub use error::Error;
 pub use invitations::{Opening, invite};
+pub use journal::Audit;

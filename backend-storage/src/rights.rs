@@ -1,7 +1,7 @@
 //! What each credential is good for: all of it, in one place.
 
 use darkroom_api::access::Scope;
-use darkroom_api::audit::Act;
+use darkroom_api::audit::{Act, What, Who};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, TokenId};
 use darkroom_api::storage::ObjectRef;
@@ -38,13 +38,11 @@ pub(crate) enum Wish {
     /// Revoke a limited token.
     RevokeToken(TokenId),
     /// Read the log.
-    #[expect(dead_code)]
     ReadLog,
 }
 
 impl Wish {
     /// How it is called in the log.
-    #[expect(dead_code)]
     pub(crate) fn act(self) -> Act {
         match self {
             Self::Describe => Act::Describe,
@@ -62,6 +60,24 @@ impl Wish {
             Self::ReadLog => Act::ReadLog,
         }
     }
+
+    /// To what, as the log says it; of a grant it is known later.
+    pub(crate) fn what(self) -> Option<What> {
+        match self {
+            Self::Describe
+            | Self::DeleteVault
+            | Self::MintGrant
+            | Self::RotateToken
+            | Self::ListTokens
+            | Self::ReadLog => None,
+            Self::List(kind) => Some(What::Collection(kind)),
+            Self::Read(kind, id)
+            | Self::Put(kind, id)
+            | Self::Delete(kind, id)
+            | Self::PutNote(kind, id) => Some(What::Object { kind, id }),
+            Self::MakeToken(id) | Self::RevokeToken(id) => Some(What::Token(id)),
+        }
+    }
 }
 
 /// What somebody may do.
@@ -71,11 +87,23 @@ pub(crate) enum Rights {
     Owner,
     /// Those of a limited token.
     Limited(TokenId, Limited),
-    /// Those of a grant.
-    Granted(Claims),
+    /// Those of a grant, and its id in the log.
+    Granted(Claims, String),
 }
 
 impl Rights {
+    /// Who has them, as the log says it.
+    pub(crate) fn who(&self) -> Who {
+        match self {
+            Self::Owner => Who::Owner,
+            Self::Limited(id, limited) => Who::Token {
+                id: *id,
+                label: limited.label.clone(),
+            },
+            Self::Granted(_, id) => Who::Grant { id: id.clone() },
+        }
+    }
+
     /// Whether they cover it. No wildcard over wishes: a new one has to be decided for everybody.
     pub(crate) fn allow(&self, wish: Wish) -> Result<(), Error> {
         match self {
@@ -84,7 +112,7 @@ impl Rights {
                 Scope::Read => read(wish),
                 Scope::Submit => submit(wish),
             },
-            Self::Granted(claims) => granted(claims, wish),
+            Self::Granted(claims, _) => granted(claims, wish),
         }
     }
 }

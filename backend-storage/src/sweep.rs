@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use object_store::path::Path;
 
 use crate::app::State;
+use crate::chain::{LOGS, prune};
 use crate::error::{Error, causes};
 use crate::store::{DATA, STAGING, blocking};
 use crate::vaults::OpenVault;
@@ -30,6 +31,8 @@ pub(crate) async fn sweep(state: &Arc<State>) {
     report("half-written files", half_written(state, before).await);
     report("content of deleted vaults", dead_vaults(state).await);
     report("invitations", state.invitations.sweep().await);
+    report("parts of logs", old_logs(state).await);
+    state.journal.forget_idle();
     state.objects.forget_idle();
 }
 
@@ -94,21 +97,31 @@ fn is_older(entry: &std::fs::DirEntry, before: SystemTime) -> bool {
 
 /// Content whose vault is not open any more; an epoch never comes back.
 async fn dead_vaults(state: &State) -> Result<u64, Error> {
-    let folders = state
-        .store
-        .list_folder(&Path::from(DATA))
-        .await?
-        .common_prefixes;
     let mut count = 0;
-    for folder in folders {
-        let vault = folder
-            .filename()
-            .and_then(|name| name.parse::<OpenVault>().ok());
-        let Some(vault) = vault else { continue };
-        if !state.vaults.is_open(vault).await? {
-            state.vaults.erase(vault).await?;
-            count += 1;
+    for folder in [DATA, LOGS] {
+        for vault in vaults_in(state, folder).await? {
+            if !state.vaults.is_open(vault).await? {
+                state.vaults.erase(vault).await?;
+                count += 1;
+            }
         }
     }
     Ok(count)
+}
+
+/// Entries of logs that are too old or too many.
+async fn old_logs(state: &State) -> Result<u64, Error> {
+    let audit = &state.config.audit;
+    let age = (audit.keep_ms > 0).then(|| Duration::from_millis(audit.keep_ms));
+    let mut count = 0;
+    for vault in vaults_in(state, LOGS).await? {
+        count += prune(&state.store, vault, audit.entries, age).await?;
+    }
+    Ok(count)
+}
+
+async fn vaults_in(state: &State, folder: &str) -> Result<Vec<OpenVault>, Error> {
+    let listed = state.store.list_folder(&Path::from(folder)).await?;
+    let names = listed.common_prefixes.iter().filter_map(Path::filename);
+    Ok(names.filter_map(|name| name.parse().ok()).collect())
 }

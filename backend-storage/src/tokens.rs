@@ -11,6 +11,7 @@
 //! after that instant is finished by the same request asked again.
 
 use darkroom_api::access::{Scope, TokenInfo, TokenRequest};
+use darkroom_api::audit::Who;
 use darkroom_api::ids::{TokenId, VaultId};
 use darkroom_api::token::TokenHash;
 use futures_util::{StreamExt, TryStreamExt, stream, try_join};
@@ -75,8 +76,20 @@ pub(crate) enum Former {
     /// The owner's, before it was rotated.
     Owner,
     /// A limited one that ended or was revoked.
-    #[expect(dead_code)]
     Limited(TokenId, Limited),
+}
+
+impl Former {
+    /// Who holds it, as the log says it.
+    pub(crate) fn who(self) -> Who {
+        match self {
+            Self::Owner => Who::FormerOwner,
+            Self::Limited(id, limited) => Who::Token {
+                id,
+                label: limited.label,
+            },
+        }
+    }
 }
 
 /// The tokens of all vaults.

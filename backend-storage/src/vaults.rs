@@ -11,6 +11,7 @@ use darkroom_api::token::TokenHash;
 use object_store::PutMode;
 use serde::{Deserialize, Serialize, de};
 
+use crate::chain::log_key;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::store::{Store, blocking, content_key, random_u128, record_key, sync_dir};
@@ -171,15 +172,16 @@ impl Vaults {
         self.erase(vault).await.map(drop)
     }
 
-    /// Deletes what a vault held that is closed for ever.
+    /// Deletes what a vault held that is closed for ever, and its log.
     pub(crate) async fn erase(&self, vault: OpenVault) -> Result<u64, Error> {
-        let deleted = self.store.delete_all(&content_key(vault)).await?;
+        let content = self.erase_folder(content_key(vault)).await?;
+        Ok(content + self.erase_folder(log_key(vault)).await?)
+    }
+
+    async fn erase_folder(&self, key: object_store::path::Path) -> Result<u64, Error> {
+        let deleted = self.store.delete_all(&key).await?;
         let mut folder = self.store.root().to_owned();
-        folder.extend(
-            content_key(vault)
-                .parts()
-                .map(|part| part.as_ref().to_owned()),
-        );
+        folder.extend(key.parts().map(|part| part.as_ref().to_owned()));
         // On a disk the store leaves empty folders and half-written files, which it does not list.
         blocking(move || {
             if remove_folder(&folder)? {

@@ -1,6 +1,7 @@
 //! Grants.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::audit::What;
 use darkroom_api::header::ObjectKind;
 use darkroom_api::storage::{GRANT_OBJECTS_MAX, Grant, GrantRequest};
 
@@ -9,7 +10,7 @@ use crate::app::State;
 use crate::auth::Caller;
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::grant::Claims;
+use crate::grant::{Claims, grant_id};
 use crate::rights::{Rights, Wish};
 use crate::upload::Incoming;
 
@@ -32,8 +33,18 @@ async fn grant(
     state: &State,
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
-    let caller = Caller::of(request, state, vault(request)?).await?;
-    let vault = caller.allow(Wish::MintGrant)?;
+    let wish = Wish::MintGrant;
+    let mut caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let outcome = minted(state, &mut caller, incoming).await;
+    let grant = caller.doing.changed(outcome).await?;
+    Ok(HttpResponse::Created().json(grant))
+}
+
+async fn minted(
+    state: &State,
+    caller: &mut Caller,
+    incoming: &mut Incoming,
+) -> Result<Grant, Error> {
     let body = incoming
         .short("a request for a grant", REQUEST_MAX_BYTES)
         .await?;
@@ -49,17 +60,23 @@ async fn grant(
         not_after_ms = not_after_ms.min(limited.not_after_ms.unwrap_or(u64::MAX));
     }
     let claims = Claims {
-        vault,
+        vault: caller.vault(),
         minter,
         not_after_ms,
         reads: wanted.reads,
         writes: wanted.writes,
     };
     let grant = state.signer.sign(&claims)?;
-    Ok(HttpResponse::Created().json(Grant {
+    caller.doing.say(What::Grant {
+        id: grant_id(&grant),
+        reads: claims.reads.len(),
+        writes: claims.writes.len(),
+        not_after_ms,
+    });
+    Ok(Grant {
         grant,
         not_after_ms,
-    }))
+    })
 }
 
 fn check(wanted: &GrantRequest) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod grants;
 mod health;
+mod log;
 mod notes;
 mod objects;
 mod tokens;
@@ -13,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, VaultId};
 use darkroom_api::routes;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
@@ -30,6 +32,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
                 .route(web::delete().to(vaults::delete)),
         )
         .service(resource(routes::GRANTS, "POST").route(web::post().to(grants::mint)))
+        .service(resource(routes::LOG, "GET").route(web::get().to(log::read)))
         .service(resource(routes::OWNER_TOKEN, "PUT").route(web::put().to(tokens::rotate)))
         .service(resource(routes::TOKENS, "GET").route(web::get().to(tokens::list)))
         .service(
@@ -71,6 +74,14 @@ fn object(request: &HttpRequest) -> Result<ObjectId, Error> {
 fn collection(request: &HttpRequest) -> Result<ObjectKind, Error> {
     let segment = request.match_info().query("collection");
     ObjectKind::from_segment(segment).ok_or(Error::NoRoute)
+}
+
+fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
+    let query = web::Query::<T>::from_query(request.query_string());
+    let query = query.map_err(|error| Error::Malformed {
+        detail: error.to_string(),
+    })?;
+    Ok(query.into_inner())
 }
 
 fn parameter<T: FromStr<Err: std::fmt::Display>>(

@@ -28,18 +28,23 @@ async fn store(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(request)?, object(request)?);
-    let caller = Caller::of(request, state, vault(request)?).await?;
-    let vault = caller.allow(Wish::PutNote(kind, id))?;
-    let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
-    if sealed.is_empty() {
-        return Err(Error::Malformed {
-            detail: "a note is not empty".to_owned(),
-        });
-    }
+    let wish = Wish::PutNote(kind, id);
+    let caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let vault = caller.vault();
     let place = Place { vault, kind, id };
     // Only the owner changes a note: whoever writes over one destroys it.
     let may_replace = matches!(caller.rights, Rights::Owner);
-    let objects = state.objects.clone();
-    objects.put_note(place, sealed, may_replace).await?;
+    let outcome = async {
+        let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
+        if sealed.is_empty() {
+            return Err(Error::Malformed {
+                detail: "a note is not empty".to_owned(),
+            });
+        }
+        let objects = state.objects.clone();
+        objects.put_note(place, sealed, may_replace).await
+    };
+    let outcome = outcome.await;
+    caller.doing.changed(outcome).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -3,15 +3,18 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::access::{LABEL_MAX_BYTES, TokenList, TokenRequest, TokenRotation};
 use darkroom_api::ids::TokenId;
+use darkroom_api::token::TokenHash;
 use serde::de::DeserializeOwned;
 
 use super::{parameter, vault};
 use crate::app::State;
 use crate::auth::{Caller, token};
 use crate::error::Error;
+use crate::journal::Doing;
 use crate::rights::Wish;
 use crate::tokens::{Former, Standing};
 use crate::upload::Incoming;
+use crate::vaults::OpenVault;
 
 const REQUEST_MAX_BYTES: usize = 4 << 10;
 
@@ -31,34 +34,51 @@ async fn rotated(
     state: &web::Data<State>,
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
-    let id = vault(request)?;
-    let caller = Caller::of(request, state, id).await;
-    let vault = match &caller {
-        Ok(caller) => Some(caller.allow(Wish::RotateToken)?),
-        // Perhaps the same request a second time, whose first answer was lost.
-        Err(Error::Unauthorized) => None,
-        Err(_) => return caller.map(|_| HttpResponse::NoContent().finish()),
+    let (id, old) = (vault(request)?, token(request));
+    if let Ok(old) = old
+        && let Standing::Refused(Some((vault, Former::Owner))) = state.tokens.find(id, old).await?
+    {
+        return rotated_again(state, vault, old, incoming).await;
+    }
+    let caller = Caller::begin(request, state, id, Wish::RotateToken).await?;
+    let vault = caller.vault();
+    let outcome = async {
+        let (old, new) = (old?, wanted_token(incoming).await?);
+        // Goes on to its end even if the client goes away.
+        let tokens = state.tokens.clone();
+        let rotation = tokio::spawn(async move { tokens.rotate(vault, old, new).await });
+        rotation.await.map_err(|_| Error::Task)?
     };
-    let old = token(request)?;
-    let wanted: TokenRotation = json(incoming, "a token").await?;
-    let new = wanted.token_sha256;
-    // Goes on to its end even if the client goes away.
-    let state = state.clone();
-    let rotation = tokio::spawn(async move {
-        match vault {
-            Some(vault) => state.tokens.rotate(vault, old, new).await,
-            None => match state.tokens.find(id, old).await? {
-                Standing::Refused(Some((vault, Former::Owner)))
-                    if state.tokens.finish_rotation(vault, old, new).await? =>
-                {
-                    Ok(())
-                }
-                _ => Err(Error::Unauthorized),
-            },
-        }
-    });
-    rotation.await.map_err(|_| Error::Task)??;
+    let outcome = outcome.await;
+    caller.doing.changed(outcome).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Perhaps the same request a second time, whose first answer was lost. Whatever else it is, it is
+/// answered like that of a wrong token.
+async fn rotated_again(
+    state: &State,
+    vault: OpenVault,
+    old: TokenHash,
+    incoming: &mut Incoming,
+) -> Result<HttpResponse, Error> {
+    let (journal, act) = (&state.journal, Wish::RotateToken.act());
+    let doing = Doing::new(journal, vault, Former::Owner.who(), act, None);
+    let outcome = async {
+        let new = wanted_token(incoming)
+            .await
+            .map_err(|_| Error::Unauthorized)?;
+        let is_same = state.tokens.finish_rotation(vault, old, new).await?;
+        is_same.then_some(()).ok_or(Error::Unauthorized)
+    };
+    let outcome = outcome.await;
+    doing.changed(outcome).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn wanted_token(incoming: &mut Incoming) -> Result<TokenHash, Error> {
+    let wanted: TokenRotation = json(incoming, "a token").await?;
+    Ok(wanted.token_sha256)
 }
 
 /// Makes a limited token (201), or finds that it was made (200).
@@ -78,12 +98,16 @@ async fn made(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let id: TokenId = parameter(request, "token")?;
-    let caller = Caller::of(request, state, vault(request)?).await?;
-    let vault = caller.allow(Wish::MakeToken(id))?;
-    let wanted: TokenRequest = json(incoming, "a token").await?;
-    check(&wanted, id)?;
-    let owner = token(request)?;
-    let (info, is_new) = state.tokens.make(vault, owner, &wanted).await?;
+    let wish = Wish::MakeToken(id);
+    let caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let vault = caller.vault();
+    let outcome = async {
+        let wanted: TokenRequest = json(incoming, "a token").await?;
+        check(&wanted, id)?;
+        state.tokens.make(vault, token(request)?, &wanted).await
+    };
+    let outcome = outcome.await;
+    let (info, is_new) = caller.doing.changed(outcome).await?;
     let mut response = if is_new {
         HttpResponse::Created()
     } else {
@@ -110,9 +134,9 @@ pub(crate) async fn list(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let caller = Caller::of(&request, &state, vault(&request)?).await?;
-    let vault = caller.allow(Wish::ListTokens)?;
-    let tokens = state.tokens.list(vault).await?;
+    let caller = Caller::begin(&request, &state, vault(&request)?, Wish::ListTokens).await?;
+    let tokens = state.tokens.list(caller.vault()).await;
+    let tokens = caller.doing.looked(tokens).await?;
     Ok(HttpResponse::Ok().json(TokenList { tokens }))
 }
 
@@ -122,9 +146,10 @@ pub(crate) async fn revoke(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let id: TokenId = parameter(&request, "token")?;
-    let caller = Caller::of(&request, &state, vault(&request)?).await?;
-    let vault = caller.allow(Wish::RevokeToken(id))?;
-    state.tokens.revoke(vault, id).await?;
+    let wish = Wish::RevokeToken(id);
+    let caller = Caller::begin(&request, &state, vault(&request)?, wish).await?;
+    let outcome = state.tokens.revoke(caller.vault(), id).await;
+    caller.doing.changed(outcome).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -16,14 +16,13 @@ pub(crate) async fn open(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let caller = auth::open(&request, &state, vault(&request)?).await?;
-    caller.allow(Wish::Describe)?;
-    let info = describe(&state, caller.opened).await?;
-    let mut response = if caller.opened.is_new {
-        HttpResponse::Created()
-    } else {
-        HttpResponse::Ok()
-    };
-    Ok(response.json(info))
+    let info = describe(&state, caller.opened).await;
+    if caller.opened.is_new {
+        let info = caller.doing.changed(info).await?;
+        return Ok(HttpResponse::Created().json(info));
+    }
+    let info = caller.doing.looked(info).await?;
+    Ok(HttpResponse::Ok().json(info))
 }
 
 /// Describes a vault.
@@ -31,9 +30,9 @@ pub(crate) async fn info(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let caller = Caller::of(&request, &state, vault(&request)?).await?;
-    caller.allow(Wish::Describe)?;
-    Ok(HttpResponse::Ok().json(describe(&state, caller.opened).await?))
+    let caller = Caller::begin(&request, &state, vault(&request)?, Wish::Describe).await?;
+    let info = describe(&state, caller.opened).await;
+    Ok(HttpResponse::Ok().json(caller.doing.looked(info).await?))
 }
 
 /// Deletes a vault and all that is in it.
@@ -41,12 +40,13 @@ pub(crate) async fn delete(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let caller = Caller::of(&request, &state, vault(&request)?).await?;
-    let vault = caller.allow(Wish::DeleteVault)?;
+    let caller = Caller::begin(&request, &state, vault(&request)?, Wish::DeleteVault).await?;
+    let vault = caller.vault();
     let vaults = state.vaults.clone();
     // Goes on to its end even if the client goes away.
     let deletion = tokio::spawn(async move { vaults.delete(vault).await });
-    deletion.await.map_err(|_| Error::Task)??;
+    let outcome = deletion.await.map_err(|_| Error::Task);
+    caller.doing.looked(outcome.flatten()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

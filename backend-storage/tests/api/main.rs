@@ -7,6 +7,7 @@ mod disk;
 mod grants;
 mod http;
 mod limits;
+mod log;
 mod memory;
 mod notes;
 mod objects;
