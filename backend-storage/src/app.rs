@@ -1,24 +1,31 @@
 //! Puts the service together.
 
+use std::io;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, web};
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
 use darkroom_tls::{remember, server_config};
+use futures_util::future::BoxFuture;
 use prometheus::Registry;
 
 use crate::config::Config;
 use crate::create_only::try_create_only;
 use crate::error::Error;
 use crate::grant::Signer;
+use crate::invitations::Invitations;
+use crate::journal::Journal;
 use crate::objects::Objects;
 use crate::s3::S3Settings;
 use crate::store::Store;
+use crate::tokens::Tokens;
 use crate::vaults::Vaults;
 use crate::{routes, sweep};
 
@@ -30,6 +37,9 @@ pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) vaults: Vaults,
+    pub(crate) tokens: Tokens,
+    pub(crate) invitations: Invitations,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
     pub(crate) metrics: Registry,
@@ -43,6 +53,10 @@ impl State {
             try_create_only(&store).await?;
         }
         let vaults = Vaults::new(store.clone());
+        let tokens = Tokens::new(store.clone(), vaults.clone(), config.limits.tokens);
+        let invitations = Invitations::new(store.clone());
+        let audit = config.audit.clone();
+        let journal = Arc::new(Journal::new(store.clone(), vaults.clone(), audit));
         let limits = config.limits.clone();
         let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), limits));
         let signer = Signer::open(&store).await?;
@@ -50,6 +64,9 @@ impl State {
             config,
             store,
             vaults,
+            tokens,
+            invitations,
+            journal,
             objects,
             signer,
             metrics: Registry::new(),
@@ -57,13 +74,13 @@ impl State {
     }
 }
 
-/// Serves on a listener until the returned server's handle stops it. The address in the
+/// Serves on a listener until the returned service's handle stops it. The address in the
 /// configuration is not looked at. Must be called, and the server awaited, within a tokio runtime;
 /// signals are left to the caller.
 ///
 /// # Errors
 /// The configuration is not valid, or the store cannot be opened.
-pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
+pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Error> {
     let state = web::Data::new(State::open(config).await?);
     let every = Duration::from_millis(state.config.sweep.every_ms);
     let links = [&state.config.gateway_link, &state.config.compute_link];
@@ -76,6 +93,7 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     let (workers, stop_ms) = (state.config.workers, state.config.stop_ms);
     // The sweep ends with the service: it holds the state only while it works.
     let weak = Arc::downgrade(&state.clone().into_inner());
+    let journal = Arc::clone(&state.journal);
     tokio::spawn(sweep::run(weak, every));
     let mut server = HttpServer::new(move || {
         App::new()
@@ -101,7 +119,36 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
         Some(tls) => server.listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,
     };
-    Ok(server.run())
+    let server = server.run();
+    Ok(Service {
+        handle: server.handle(),
+        run: Box::pin(async move {
+            let outcome = server.await;
+            journal.settle_all().await;
+            outcome
+        }),
+    })
+}
+
+/// The running service. It ends when its handle stops it and the logs of vaults are written.
+pub struct Service {
+    handle: ServerHandle,
+    run: BoxFuture<'static, io::Result<()>>,
+}
+
+impl Service {
+    /// What stops it.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+}
+
+impl Future for Service {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.run.as_mut().poll(context)
+    }
 }
 
 /// Says whether storage would start with this configuration, its store aside.

@@ -13,6 +13,8 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::invitations::Opening;
+use crate::journal::Audit;
 use crate::s3::S3Settings;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
@@ -37,8 +39,12 @@ pub struct Config {
     pub workers: usize,
     /// How long requests may go on after a signal to stop.
     pub stop_ms: u64,
+    /// Who may open a new vault.
+    pub opening: Opening,
     /// What a vault may hold and a grant may last.
     pub limits: Limits,
+    /// How the logs of vaults are kept.
+    pub audit: Audit,
     /// How slow an upload may be.
     pub upload: Upload,
     /// When left-over uploads are removed.
@@ -63,6 +69,8 @@ pub struct Limits {
     pub result_bytes: u64,
     /// The longest time of a grant.
     pub grant_ms: u64,
+    /// Limited tokens of a vault that are good at one time.
+    pub tokens: usize,
 }
 
 /// How slow an upload may be.
@@ -120,7 +128,9 @@ impl Default for Config {
             s3: None,
             workers: 0,
             stop_ms: 30_000,
+            opening: Opening::default(),
             limits: Limits::default(),
+            audit: Audit::default(),
             upload: Upload::default(),
             sweep: Sweep::default(),
             log: Log::default(),
@@ -137,6 +147,7 @@ impl Default for Limits {
             key_bytes: 256 * MIB,
             result_bytes: 16 * MIB,
             grant_ms: 24 * 60 * MINUTE_MS,
+            tokens: 100,
         }
     }
 }
@@ -200,6 +211,9 @@ impl Config {
             ("upload.idle_ms", self.upload.idle_ms),
             ("upload.total_ms", self.upload.total_ms),
             ("sweep.every_ms", self.sweep.every_ms),
+            ("audit.entries", self.audit.entries),
+            ("audit.reads_ms", self.audit.reads_ms),
+            ("audit.refusals_ms", self.audit.refusals_ms),
         ];
         for (name, value) in positive {
             require(value > 0, || format!("{name} must not be 0"))?;

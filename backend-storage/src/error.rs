@@ -36,6 +36,45 @@ pub enum Error {
         /// What is not covered.
         reason: &'static str,
     },
+    /// This storage opens no new vaults.
+    #[error(
+        "this storage opens no new vaults; one that is there opens with its token only; ask the \
+         operator"
+    )]
+    OpeningClosed,
+    /// This storage opens new vaults by invitation.
+    #[error(
+        "ask the operator for an invitation and send it in `darkroom-invitation`; a vault that is \
+         there opens with its token only"
+    )]
+    InvitationNeeded,
+    /// The invitation is unknown, used up or over.
+    #[error("ask the operator for a new invitation: this one is unknown, used up or has ended")]
+    InvitationRefused,
+    /// The token is good for other things only.
+    #[error("{reason}")]
+    TokenRefused {
+        /// What is not covered.
+        reason: &'static str,
+    },
+    /// As many tokens as allowed.
+    #[error("the vault may have at most {max} limited tokens; revoke some first")]
+    TooManyTokens {
+        /// The limit.
+        max: usize,
+    },
+    /// Others write into the log of this vault all the time.
+    #[error("the log of this vault is busy; try again")]
+    LogBusy,
+    /// Something was done, and is not in the log of its vault.
+    #[error("it was done, but could not be written into the vault's log: ask again")]
+    NotLogged(#[source] Box<Error>),
+    /// No such token.
+    #[error("the vault has no limited token of this id")]
+    NoToken,
+    /// The secret is, or was, a token of the vault.
+    #[error("this secret is or was a token of the vault already: draw another")]
+    TokenExists,
     /// No such route.
     #[error("no such route")]
     NoRoute,
@@ -140,6 +179,13 @@ impl Error {
             Self::GrantInvalid => ProblemType::GrantInvalid,
             Self::GrantExpired { .. } => ProblemType::GrantExpired,
             Self::GrantRefused { .. } => ProblemType::GrantRefused,
+            Self::OpeningClosed => ProblemType::OpeningClosed,
+            Self::InvitationNeeded => ProblemType::InvitationNeeded,
+            Self::InvitationRefused => ProblemType::InvitationRefused,
+            Self::TokenRefused { .. } => ProblemType::TokenRefused,
+            Self::TooManyTokens { .. } => ProblemType::TooManyTokens,
+            Self::NoToken => ProblemType::TokenNotFound,
+            Self::TokenExists => ProblemType::TokenExists,
             Self::NoRoute => ProblemType::NotFound,
             Self::NoObject => ProblemType::ObjectNotFound,
             Self::Method { .. } => ProblemType::MethodNotAllowed,
@@ -151,7 +197,10 @@ impl Error {
             Self::Store(error) if is_full(error) => ProblemType::DiskFull,
             Self::Io(error) if is_full(error) => ProblemType::DiskFull,
             Self::NotReady(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
-            Self::NotReady(_) => ProblemType::StorageUnavailable,
+            Self::NotLogged(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
+            Self::LogBusy | Self::NotLogged(_) | Self::NotReady(_) => {
+                ProblemType::StorageUnavailable
+            }
             Self::Store(error) if is_outage(error) => ProblemType::StorageUnavailable,
             Self::Store(_)
             | Self::Io(_)
@@ -171,6 +220,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let kind = self.problem_type();
         let detail = match kind {
+            _ if matches!(self, Self::NotLogged(_)) => self.to_string(),
             ProblemType::DiskFull => {
                 "nothing was stored and nothing was lost; delete something or ask the operator"
                     .to_owned()

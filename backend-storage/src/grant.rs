@@ -1,19 +1,22 @@
 //! Grants: what may be read and written, of which vault and until when, signed by this storage.
 //!
 //! A grant carries all it says, so nothing is stored for it. Layout, before base64:
-//! version (1 byte), vault (16), epoch (16), end (8, little endian, Unix ms), count of reads (2),
+//! version (1 byte), of version 2 the token that minted it (16, [`TokenHash::id`]), vault (16), epoch (16), end (8, little endian, Unix ms), count of reads (2),
 //! reads (kind 1, id 16 each), count of writes (2), writes (16 each), HMAC-SHA256 of all that (32).
+//! Version 1 is the owner's.
+//!
+//! [`TokenHash::id`]: darkroom_api::token::TokenHash::id
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use darkroom_api::header::ObjectKind;
-use darkroom_api::ids::{ObjectId, VaultId};
+use darkroom_api::ids::{ObjectId, TokenId, VaultId};
 use darkroom_api::storage::ObjectRef;
 use hmac::{Hmac, KeyInit, Mac};
 use object_store::PutMode;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -21,7 +24,8 @@ use crate::keys::grant_key_key;
 use crate::store::Store;
 use crate::vaults::{Epoch, OpenVault};
 
-const VERSION: u8 = 1;
+const VERSION_OWNER: u8 = 1;
+const VERSION_TOKEN: u8 = 2;
 const TAG_BYTES: usize = 32;
 /// How often to look for the key that another process is writing.
 const OPEN_TRIES_MAX: u32 = 20;
@@ -32,6 +36,8 @@ const DOMAIN: &[u8] = b"darkroom storage grant 1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claims {
     pub(crate) vault: OpenVault,
+    /// The limited token that minted it; the owner's where there is none.
+    pub(crate) minter: Option<TokenId>,
     pub(crate) not_after_ms: u64,
     pub(crate) reads: Vec<ObjectRef>,
     pub(crate) writes: Vec<ObjectId>,
@@ -97,6 +103,12 @@ impl Signer {
     }
 }
 
+/// What a grant is called in the log.
+pub(crate) fn grant_id(grant: &str) -> String {
+    let hash = Sha256::digest(grant);
+    hex::encode(&hash[..16])
+}
+
 fn parse_key(stored: &[u8]) -> Result<[u8; 32], Error> {
     stored.try_into().map_err(|_| Error::Damaged {
         what: "the grant key",
@@ -105,7 +117,14 @@ fn parse_key(stored: &[u8]) -> Result<[u8; 32], Error> {
 
 impl Claims {
     fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut out = vec![VERSION];
+        let mut out = Vec::new();
+        match self.minter {
+            None => out.push(VERSION_OWNER),
+            Some(minter) => {
+                out.push(VERSION_TOKEN);
+                out.extend_from_slice(&minter.0);
+            }
+        }
         out.extend_from_slice(&self.vault.id.0);
         out.extend_from_slice(&self.vault.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.not_after_ms.to_le_bytes());
@@ -123,9 +142,11 @@ impl Claims {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
-        if take::<1>(&mut rest)? != [VERSION] {
-            return None;
-        }
+        let minter = match take::<1>(&mut rest)? {
+            [VERSION_OWNER] => None,
+            [VERSION_TOKEN] => Some(TokenId(take(&mut rest)?)),
+            _ => return None,
+        };
         let id = VaultId(take(&mut rest)?);
         let epoch = Epoch(u128::from_le_bytes(take(&mut rest)?));
         let not_after_ms = u64::from_le_bytes(take(&mut rest)?);
@@ -147,6 +168,7 @@ impl Claims {
         let vault = OpenVault { id, epoch };
         rest.is_empty().then_some(Self {
             vault,
+            minter,
             not_after_ms,
             reads,
             writes,
@@ -182,6 +204,7 @@ mod tests {
 
     fn claims() -> Claims {
         Claims {
+            minter: None,
             vault: OpenVault {
                 id: VaultId([1; 16]),
                 epoch: Epoch(2),
@@ -200,9 +223,13 @@ mod tests {
         let signer = Signer {
             key: Zeroizing::new([7; 32]),
         };
+        for minter in [None, Some(TokenId([9; 16]))] {
+            let claims = Claims { minter, ..claims() };
+            let grant = signer.sign(&claims).unwrap();
+            assert!(grant.bytes().all(|byte| byte.is_ascii_graphic()));
+            assert_eq!(signer.verify(&grant).unwrap(), claims);
+        }
         let grant = signer.sign(&claims()).unwrap();
-        assert!(grant.bytes().all(|byte| byte.is_ascii_graphic()));
-        assert_eq!(signer.verify(&grant).unwrap(), claims());
         let other = Signer {
             key: Zeroizing::new([8; 32]),
         };

@@ -6,9 +6,12 @@
 //!
 //! | key | content |
 //! |---|---|
-//! | `vaults/{vault}` | the vault's record: epoch, hash of the token, when it was opened |
+//! | `vaults/{vault}` | the vault's record: epoch, hash of its first token, when it was opened |
 //! | `data/{vault}-{epoch}/{collection}/{object}` | an object, visible as soon as it is there |
 //! | `data/{vault}-{epoch}/notes-{collection}/{object}` | the sealed note beside an object |
+//! | `data/{vault}-{epoch}/tokens/{token}`, `.../replaced/{token}` | what [`tokens`] keeps |
+//! | `logs/{vault}-{epoch}/{number}` | a part of the vault's log: [`chain`] |
+//! | `invitations/...`, `invitations-used/...` | what [`invitations`] keeps |
 //! | `staging/{random}` | an upload that is not yet checked; swept when it is left behind |
 //! | `staging/probe-{random}` | what is written to try the store |
 //! | `server/grant-key` | the key that signs grants, made once |
@@ -18,25 +21,32 @@
 
 mod app;
 mod auth;
+mod chain;
 mod clock;
 mod config;
 mod create_only;
 mod disk;
 mod error;
 mod grant;
+mod invitations;
+mod journal;
 mod keys;
 mod ledger;
 mod objects;
+mod rights;
 mod routes;
 mod s3;
 mod stage;
 mod store;
 mod stored;
 mod sweep;
+mod tokens;
 mod upload;
 mod vaults;
 
-pub use app::{check, serve};
+pub use app::{Service, check, serve};
 pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
 pub use error::Error;
+pub use invitations::{Opening, invite};
+pub use journal::Audit;
 pub use s3::{S3Create, S3Settings, Secret};

@@ -1,11 +1,13 @@
 //! `backend-storage`: keeps ciphertexts and hands them over.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use backend_storage::{Config, Log, LogFormat};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -14,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 #[command(version)]
 struct Arguments {
     /// A TOML file; config.sample.toml shows what can be in it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Only check the configuration.
     #[arg(long, conflicts_with = "healthcheck")]
@@ -22,7 +24,26 @@ struct Arguments {
     /// Only ask the storage of this configuration whether it is alive.
     #[arg(long)]
     healthcheck: bool,
+    /// Serves where there is none.
+    #[command(subcommand)]
+    command: Option<Task>,
 }
+
+#[derive(Subcommand)]
+enum Task {
+    /// Makes invitations, each for one new vault, and prints them: they are kept nowhere else. Must run
+    /// with the configuration of the storage, as the same user; storage may be running.
+    Invite {
+        /// For how long they are good.
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+        valid_days: u32,
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+    },
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -31,6 +52,14 @@ async fn main() -> anyhow::Result<()> {
     if arguments.healthcheck {
         let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
         return asked.context("storage is not well");
+    }
+    if let Some(Task::Invite { valid_days, count }) = arguments.command {
+        let made = backend_storage::invite(config, count, DAY * valid_days).await;
+        let mut out = std::io::stdout().lock();
+        for invitation in made.context("cannot make invitations")? {
+            writeln!(out, "{}", invitation.danger_reveal())?;
+        }
+        return Ok(());
     }
     start_log(&config.log)?;
     if arguments.check {

@@ -216,20 +216,35 @@ impl Objects {
         Ok(())
     }
 
-    /// Writes the note beside an object, which need not be there yet.
+    /// Writes the note beside an object, which need not be there yet. Where it may not replace one,
+    /// only the same note is no error.
     pub(crate) async fn put_note(
         self: Arc<Self>,
         place: Place,
         sealed: Vec<u8>,
+        may_replace: bool,
     ) -> Result<(), Error> {
         let task = tokio::spawn(async move {
             let mut account = self.ledger.account(&self.store, place.vault).await?;
             let known = self.store.size(&place.object()).await?.is_some()
                 || self.store.size(&place.note()).await?.is_some();
             account.usage().check(&self.limits, u64::from(!known), 0)?;
-            self.store
-                .put(&place.note(), sealed, PutMode::Overwrite)
-                .await?;
+            let mode = match may_replace {
+                true => PutMode::Overwrite,
+                false => PutMode::Create,
+            };
+            let (note, content) = (place.note(), sealed.clone());
+            if !self.store.put(&note, sealed, mode).await?
+                && self
+                    .store
+                    .read(&note)
+                    .await?
+                    .is_none_or(|there| there != content)
+            {
+                return Err(Error::TokenRefused {
+                    reason: "there is another note already; only the vault's owner changes it",
+                });
+            }
             account.change(|usage| usage.entries += u64::from(!known));
             if !self.vaults.is_open(place.vault).await? {
                 self.store.delete(&place.note()).await?;

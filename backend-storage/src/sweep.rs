@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use crate::app::State;
+use crate::chain::{LOGS, prune};
 use crate::error::{Error, causes};
 use crate::keys::{DATA, STAGING};
 use crate::vaults::OpenVault;
@@ -35,6 +36,9 @@ pub(crate) async fn sweep(state: &Arc<State>) {
         state.store.sweep_half_written(before).await,
     );
     report("content of deleted vaults", dead_vaults(state).await);
+    report("invitations", state.invitations.sweep().await);
+    report("parts of logs", old_logs(state).await);
+    state.journal.forget_idle();
     state.objects.forget_idle();
 }
 
@@ -60,16 +64,9 @@ async fn uploads(state: &State, before: SystemTime) -> Result<u64, Error> {
 
 /// Content whose vault is not open any more; an epoch never comes back.
 async fn dead_vaults(state: &State) -> Result<u64, Error> {
-    let folders = state
-        .store
-        .list_folder(&Path::from(DATA))
-        .await?
-        .common_prefixes;
     // Owned: a closure over borrowed folders makes a future that cannot be spawned.
-    let vaults: Vec<OpenVault> = folders
-        .iter()
-        .filter_map(|folder| folder.filename()?.parse().ok())
-        .collect();
+    let mut vaults = vaults_in(state, DATA).await?;
+    vaults.extend(vaults_in(state, LOGS).await?);
     let mut checked = stream::iter(vaults)
         .map(|vault| async move { Ok::<_, Error>((vault, state.vaults.is_open(vault).await?)) })
         .buffer_unordered(CHECK_PARALLEL);
@@ -81,4 +78,21 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
         }
     }
     Ok(count)
+}
+
+/// Entries of logs that are too old or too many.
+async fn old_logs(state: &State) -> Result<u64, Error> {
+    let audit = &state.config.audit;
+    let age = (audit.keep_ms > 0).then(|| Duration::from_millis(audit.keep_ms));
+    let mut count = 0;
+    for vault in vaults_in(state, LOGS).await? {
+        count += prune(&state.store, vault, audit.entries, age).await?;
+    }
+    Ok(count)
+}
+
+async fn vaults_in(state: &State, folder: &str) -> Result<Vec<OpenVault>, Error> {
+    let listed = state.store.list_folder(&Path::from(folder)).await?;
+    let names = listed.common_prefixes.iter().filter_map(Path::filename);
+    Ok(names.filter_map(|name| name.parse().ok()).collect())
 }

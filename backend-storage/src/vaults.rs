@@ -2,21 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::TokenHash;
 use object_store::PutMode;
 use serde::{Deserialize, Serialize, de};
 
+use crate::chain::log_key;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::keys::{content_key, random_u128, record_key};
 use crate::store::Store;
-
-/// How often to look for a record that another process is writing.
-const OPEN_TRIES_MAX: u32 = 50;
-const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// One life of a vault, from its opening to its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,9 +84,23 @@ impl<'de> Deserialize<'de> for Epoch {
 /// What is stored of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
-    epoch: Epoch,
-    token_sha256: TokenHash,
-    created_ms: u64,
+    pub(crate) epoch: Epoch,
+    /// The first owner's token; rotations leave it as it is.
+    pub(crate) token_sha256: TokenHash,
+    pub(crate) created_ms: u64,
+}
+
+impl Record {
+    fn opened(&self, id: VaultId) -> Opened {
+        Opened {
+            vault: OpenVault {
+                id,
+                epoch: self.epoch,
+            },
+            created_ms: self.created_ms,
+            is_new: false,
+        }
+    }
 }
 
 /// An opened vault as its owner sees it.
@@ -115,62 +125,38 @@ impl Vaults {
         Self { store }
     }
 
-    /// Opens a vault for the first time, or finds it opened with the same token.
-    pub(crate) async fn open(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        for _ in 0..OPEN_TRIES_MAX {
-            if self.record(id).await?.is_some() {
-                return self.find(id, token).await;
-            }
-            let record = Record {
-                epoch: Epoch(random_u128()?),
-                token_sha256: token,
-                created_ms: now_ms()?,
-            };
-            let json = serde_json::to_vec(&record).map_err(|_| Error::Task)?;
-            // Of two that open the vault at once, one goes round again and finds it.
-            if self
-                .store
-                .put(&record_key(id), json, PutMode::Create)
-                .await?
-            {
-                let vault = OpenVault {
-                    id,
-                    epoch: record.epoch,
-                };
-                return Ok(Opened {
-                    vault,
-                    created_ms: record.created_ms,
-                    is_new: true,
-                });
-            }
-            tokio::time::sleep(OPEN_PAUSE).await;
-        }
-        let late = Error::Io(std::io::ErrorKind::TimedOut.into());
-        Err(Error::NotReady(Box::new(late)))
+    /// Opens a vault for the first time; nothing if it is open already.
+    pub(crate) async fn create(
+        &self,
+        id: VaultId,
+        token: TokenHash,
+    ) -> Result<Option<Opened>, Error> {
+        let record = Record {
+            epoch: Epoch(random_u128()?),
+            token_sha256: token,
+            created_ms: now_ms()?,
+        };
+        let json = serde_json::to_vec(&record).map_err(|_| Error::Task)?;
+        let is_new = self
+            .store
+            .put(&record_key(id), json, PutMode::Create)
+            .await?;
+        Ok(is_new.then(|| Opened {
+            is_new,
+            ..record.opened(id)
+        }))
     }
 
-    /// Finds a vault by its token.
-    pub(crate) async fn find(&self, id: VaultId, token: TokenHash) -> Result<Opened, Error> {
-        let record = self
-            .record(id)
-            .await?
-            .filter(|record| record.token_sha256 == token);
-        let record = record.ok_or(Error::Unauthorized)?;
-        let vault = OpenVault {
-            id,
-            epoch: record.epoch,
-        };
-        Ok(Opened {
-            vault,
-            created_ms: record.created_ms,
-            is_new: false,
-        })
+    /// This life of the vault, if it goes on.
+    pub(crate) async fn opened(&self, vault: OpenVault) -> Result<Option<Opened>, Error> {
+        let record = self.record(vault.id).await?;
+        let record = record.filter(|record| record.epoch == vault.epoch);
+        Ok(record.map(|record| record.opened(vault.id)))
     }
 
     /// Whether this life of the vault goes on.
     pub(crate) async fn is_open(&self, vault: OpenVault) -> Result<bool, Error> {
-        let record = self.record(vault.id).await?;
-        Ok(record.is_some_and(|record| record.epoch == vault.epoch))
+        Ok(self.opened(vault).await?.is_some())
     }
 
     /// Ends the vault: from here on nothing in it can be read. Then deletes what it held; what is
@@ -183,12 +169,14 @@ impl Vaults {
         self.erase(vault).await
     }
 
-    /// Deletes what a vault held that is closed for ever.
+    /// Deletes what a vault held that is closed for ever, and its log.
     pub(crate) async fn erase(&self, vault: OpenVault) -> Result<(), Error> {
-        self.store.delete_all(&content_key(vault)).await
+        self.store.delete_all(&content_key(vault)).await?;
+        self.store.delete_all(&log_key(vault)).await
     }
 
-    async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
+    /// What is stored of a vault.
+    pub(crate) async fn record(&self, id: VaultId) -> Result<Option<Record>, Error> {
         let Some(json) = self.store.read(&record_key(id)).await? else {
             return Ok(None);
         };

@@ -21,13 +21,14 @@ use crate::upload::{Activity, passed_on};
 
 /// What passes on the way to a service. Never a cookie, nothing that is between two hops only, and
 /// nothing that tells where the client is.
-const REQUEST_HEADERS: [&str; 6] = [
+const REQUEST_HEADERS: [&str; 7] = [
     "authorization",
     "content-type",
     "if-none-match",
     "last-event-id",
     "range",
     "accept",
+    darkroom_api::access::INVITATION,
 ];
 /// The one of them that may come in several lines.
 const LIST_HEADER: &str = "accept";

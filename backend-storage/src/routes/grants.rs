@@ -1,6 +1,7 @@
 //! Grants.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::audit::What;
 use darkroom_api::header::ObjectKind;
 use darkroom_api::storage::{GRANT_OBJECTS_MAX, Grant, GrantRequest};
 
@@ -9,13 +10,14 @@ use crate::app::State;
 use crate::auth::Caller;
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::grant::Claims;
+use crate::grant::{Claims, grant_id};
+use crate::rights::{Rights, Wish};
 use crate::upload::Incoming;
 
 /// A request that names as many objects as it may has about 40 KiB.
 const REQUEST_MAX_BYTES: usize = 128 << 10;
 
-/// Mints a grant for the vault's owner. The objects need not be there yet.
+/// Mints a grant for the vault's owner, or whoever may submit. The objects need not be there yet.
 pub(crate) async fn mint(
     request: HttpRequest,
     state: web::Data<State>,
@@ -31,7 +33,18 @@ async fn grant(
     state: &State,
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
+    let wish = Wish::MintGrant;
+    let mut caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let outcome = minted(state, &mut caller, incoming).await;
+    let grant = caller.doing.changed(outcome).await?;
+    Ok(HttpResponse::Created().json(grant))
+}
+
+async fn minted(
+    state: &State,
+    caller: &mut Caller,
+    incoming: &mut Incoming,
+) -> Result<Grant, Error> {
     let body = incoming
         .short("a request for a grant", REQUEST_MAX_BYTES)
         .await?;
@@ -40,18 +53,30 @@ async fn grant(
     })?;
     check(&wanted)?;
     let valid_ms = wanted.valid_ms.min(state.config.limits.grant_ms);
-    let not_after_ms = now_ms()?.saturating_add(valid_ms);
+    let mut not_after_ms = now_ms()?.saturating_add(valid_ms);
+    let mut minter = None;
+    if let Rights::Limited(id, limited) = &caller.rights {
+        minter = Some(*id);
+        not_after_ms = not_after_ms.min(limited.not_after_ms.unwrap_or(u64::MAX));
+    }
     let claims = Claims {
-        vault: opened.vault,
+        vault: caller.vault(),
+        minter,
         not_after_ms,
         reads: wanted.reads,
         writes: wanted.writes,
     };
     let grant = state.signer.sign(&claims)?;
-    Ok(HttpResponse::Created().json(Grant {
+    caller.doing.say(What::Grant {
+        id: grant_id(&grant),
+        reads: claims.reads.len(),
+        writes: claims.writes.len(),
+        not_after_ms,
+    });
+    Ok(Grant {
         grant,
         not_after_ms,
-    }))
+    })
 }
 
 fn check(wanted: &GrantRequest) -> Result<(), Error> {

@@ -2,8 +2,10 @@
 
 mod grants;
 mod health;
+mod log;
 mod notes;
 mod objects;
+mod tokens;
 mod vaults;
 
 use std::str::FromStr;
@@ -12,12 +14,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, VaultId};
 use darkroom_api::routes;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
 /// All routes of the contract.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    // Grants before collections: both have the same shape.
+    // Grants, tokens and the log before collections and objects: they have the same shape.
     app.service(resource(routes::HEALTH, "GET").route(web::get().to(health::alive)))
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
         .service(resource(routes::METRICS, "GET").route(web::get().to(health::metrics)))
@@ -29,6 +32,14 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
                 .route(web::delete().to(vaults::delete)),
         )
         .service(resource(routes::GRANTS, "POST").route(web::post().to(grants::mint)))
+        .service(resource(routes::LOG, "GET").route(web::get().to(log::read)))
+        .service(resource(routes::OWNER_TOKEN, "PUT").route(web::put().to(tokens::rotate)))
+        .service(resource(routes::TOKENS, "GET").route(web::get().to(tokens::list)))
+        .service(
+            resource(routes::TOKEN, "DELETE, PUT")
+                .route(web::put().to(tokens::make))
+                .route(web::delete().to(tokens::revoke)),
+        )
         .service(resource(routes::OBJECTS, "GET").route(web::get().to(objects::list)))
         .service(
             resource(routes::OBJECT, "DELETE, GET, PUT")
@@ -63,6 +74,14 @@ fn object(request: &HttpRequest) -> Result<ObjectId, Error> {
 fn collection(request: &HttpRequest) -> Result<ObjectKind, Error> {
     let segment = request.match_info().query("collection");
     ObjectKind::from_segment(segment).ok_or(Error::NoRoute)
+}
+
+fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
+    let query = web::Query::<T>::from_query(request.query_string());
+    let query = query.map_err(|error| Error::Malformed {
+        detail: error.to_string(),
+    })?;
+    Ok(query.into_inner())
 }
 
 fn parameter<T: FromStr<Err: std::fmt::Display>>(

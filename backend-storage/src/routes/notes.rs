@@ -7,6 +7,7 @@ use super::{collection, object, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::rights::{Rights, Wish};
 use crate::stored::Place;
 use crate::upload::Incoming;
 
@@ -27,18 +28,23 @@ async fn store(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(request)?, object(request)?);
-    let opened = Caller::of(request, state, vault(request)?).await?.owner()?;
-    let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
-    if sealed.is_empty() {
-        return Err(Error::Malformed {
-            detail: "a note is not empty".to_owned(),
-        });
-    }
-    let place = Place {
-        vault: opened.vault,
-        kind,
-        id,
+    let wish = Wish::PutNote(kind, id);
+    let caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let vault = caller.vault();
+    let place = Place { vault, kind, id };
+    // Only the owner changes a note: whoever writes over one destroys it.
+    let may_replace = matches!(caller.rights, Rights::Owner);
+    let outcome = async {
+        let sealed = incoming.short("a note", NOTE_MAX_BYTES).await?;
+        if sealed.is_empty() {
+            return Err(Error::Malformed {
+                detail: "a note is not empty".to_owned(),
+            });
+        }
+        let objects = state.objects.clone();
+        objects.put_note(place, sealed, may_replace).await
     };
-    state.objects.clone().put_note(place, sealed).await?;
+    let outcome = outcome.await;
+    caller.doing.changed(outcome).await?;
     Ok(HttpResponse::NoContent().finish())
 }

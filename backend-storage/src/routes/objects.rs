@@ -5,10 +5,11 @@ use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::storage::ListQuery;
 
-use super::{collection, object, vault};
+use super::{collection, object, query, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::rights::Wish;
 use crate::stored::Place;
 use crate::upload::{Incoming, receive};
 
@@ -29,11 +30,12 @@ async fn store(
     incoming: &mut Incoming,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(request)?, object(request)?);
-    let vault = Caller::of(request, state, vault(request)?)
-        .await?
-        .may_write(kind, id)?;
+    let wish = Wish::Put(kind, id);
+    let caller = Caller::begin(request, state, vault(request)?, wish).await?;
+    let vault = caller.vault();
     let place = Place { vault, kind, id };
-    let (stored, is_new) = receive(&state.objects, place, incoming).await?;
+    let outcome = receive(&state.objects, place, incoming).await;
+    let (stored, is_new) = caller.doing.changed(outcome).await?;
     let mut response = if is_new {
         HttpResponse::Created()
     } else {
@@ -48,10 +50,11 @@ pub(crate) async fn read(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(&request)?, object(&request)?);
-    let vault = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .may_read(kind, id)?;
-    let download = state.objects.download(Place { vault, kind, id }).await?;
+    let wish = Wish::Read(kind, id);
+    let caller = Caller::begin(&request, &state, vault(&request)?, wish).await?;
+    let vault = caller.vault();
+    let download = state.objects.download(Place { vault, kind, id }).await;
+    let download = caller.doing.looked(download).await?;
     let tag = format!("\"{}\"", hex::encode(download.stored.header.sha256));
     let known = request.headers().get(IF_NONE_MATCH);
     if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
@@ -71,15 +74,12 @@ pub(crate) async fn delete(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let (kind, id) = (collection(&request)?, object(&request)?);
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
-    let place = Place {
-        vault: opened.vault,
-        kind,
-        id,
-    };
-    state.objects.clone().delete(place).await?;
+    let wish = Wish::Delete(kind, id);
+    let caller = Caller::begin(&request, &state, vault(&request)?, wish).await?;
+    let vault = caller.vault();
+    let place = Place { vault, kind, id };
+    let outcome = state.objects.clone().delete(place).await;
+    caller.doing.changed(outcome).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -89,21 +89,23 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
     let kind = collection(&request)?;
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
-    let query = web::Query::<ListQuery>::from_query(request.query_string());
-    let query = query.map_err(|error| Error::Malformed {
-        detail: error.to_string(),
-    })?;
+    let wish = Wish::List(kind);
+    let caller = Caller::begin(&request, &state, vault(&request)?, wish).await?;
+    let vault = caller.vault();
+    let list = async {
+        let query = list_query(&request)?;
+        state.objects.list(vault, kind, query).await
+    };
+    let list = list.await;
+    Ok(HttpResponse::Ok().json(caller.doing.looked(list).await?))
+}
+
+fn list_query(request: &HttpRequest) -> Result<ListQuery, Error> {
+    let query: ListQuery = query(request)?;
     if query.limit == Some(0) {
         return Err(Error::Malformed {
             detail: "limit must not be 0".to_owned(),
         });
     }
-    let list = state
-        .objects
-        .list(opened.vault, kind, query.into_inner())
-        .await?;
-    Ok(HttpResponse::Ok().json(list))
+    Ok(query)
 }

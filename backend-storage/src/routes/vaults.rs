@@ -5,8 +5,9 @@ use darkroom_api::storage::VaultInfo;
 
 use super::vault;
 use crate::app::State;
-use crate::auth::{Caller, token};
+use crate::auth::{self, Caller};
 use crate::error::Error;
+use crate::rights::Wish;
 use crate::vaults::Opened;
 
 /// Opens a vault (201), or finds it open (200).
@@ -14,15 +15,14 @@ pub(crate) async fn open(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let (vault, token) = (vault(&request)?, token(&request)?);
-    let opened = state.vaults.open(vault, token).await?;
-    let info = describe(&state, opened).await?;
-    let mut response = if opened.is_new {
-        HttpResponse::Created()
-    } else {
-        HttpResponse::Ok()
-    };
-    Ok(response.json(info))
+    let caller = auth::open(&request, &state, vault(&request)?).await?;
+    let info = describe(&state, caller.opened).await;
+    if caller.opened.is_new {
+        let info = caller.doing.changed(info).await?;
+        return Ok(HttpResponse::Created().json(info));
+    }
+    let info = caller.doing.looked(info).await?;
+    Ok(HttpResponse::Ok().json(info))
 }
 
 /// Describes a vault.
@@ -30,10 +30,9 @@ pub(crate) async fn info(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
-    Ok(HttpResponse::Ok().json(describe(&state, opened).await?))
+    let caller = Caller::begin(&request, &state, vault(&request)?, Wish::Describe).await?;
+    let info = describe(&state, caller.opened).await;
+    Ok(HttpResponse::Ok().json(caller.doing.looked(info).await?))
 }
 
 /// Deletes a vault and all that is in it.
@@ -41,13 +40,13 @@ pub(crate) async fn delete(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Error> {
-    let opened = Caller::of(&request, &state, vault(&request)?)
-        .await?
-        .owner()?;
+    let caller = Caller::begin(&request, &state, vault(&request)?, Wish::DeleteVault).await?;
+    let vault = caller.vault();
     let vaults = state.vaults.clone();
     // Goes on to its end even if the client goes away.
-    let deletion = tokio::spawn(async move { vaults.delete(opened.vault).await });
-    deletion.await.map_err(|_| Error::Task)??;
+    let deletion = tokio::spawn(async move { vaults.delete(vault).await });
+    let outcome = deletion.await.map_err(|_| Error::Task);
+    caller.doing.looked(outcome.flatten()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -75,6 +75,10 @@ id! {
     JobId
 }
 id! {
+    /// The public name of a token: the first half of its hash.
+    TokenId
+}
+id! {
     /// The public name of a secret key: equal ids, equal keys.
     KeyId
 }

@@ -49,6 +49,20 @@ problems! {
     GrantExpired = "grant-expired", 403, "The grant has expired";
     /// The grant does not cover this object or action.
     GrantRefused = "grant-refused", 403, "The grant does not cover this";
+    /// This storage opens no new vaults.
+    OpeningClosed = "opening-closed", 403, "This storage opens no new vaults";
+    /// This storage opens new vaults by invitation, and the request brings none.
+    InvitationNeeded = "invitation-needed", 403, "A new vault needs an invitation";
+    /// Unknown, used up or expired: these cannot be told apart.
+    InvitationRefused = "invitation-refused", 403, "The invitation opens no vault";
+    /// The token is one of this vault, but not good for this.
+    TokenRefused = "token-refused", 403, "The token does not allow this";
+    /// The vault has as many tokens as it may.
+    TooManyTokens = "too-many-tokens", 403, "The vault has too many tokens";
+    /// No such token in the vault.
+    TokenNotFound = "token-not-found", 404, "No such token";
+    /// The token is in use already, for something else.
+    TokenExists = "token-exists", 409, "The token is in use";
     /// No such route.
     NotFound = "not-found", 404, "There is nothing here";
     /// No such object in the vault.

@@ -4,7 +4,7 @@
 //! the prefix the paths are the same.
 
 use crate::header::ObjectKind;
-use crate::ids::{JobId, ModelId, ObjectId, VaultId};
+use crate::ids::{JobId, ModelId, ObjectId, TokenId, VaultId};
 
 /// Where the gateway puts storage.
 pub const GATEWAY_STORAGE: &str = "/api/storage";
@@ -29,6 +29,14 @@ pub const GATEWAY_PROTECTION: &str = "/api/protection";
 pub const VAULT: &str = "/v1/vaults/{vault}";
 /// Storage: `POST` mints a grant.
 pub const GRANTS: &str = "/v1/vaults/{vault}/grants";
+/// Storage: `PUT` puts a new owner's token in the place of the present one.
+pub const OWNER_TOKEN: &str = "/v1/vaults/{vault}/token";
+/// Storage: `GET` lists the limited tokens.
+pub const TOKENS: &str = "/v1/vaults/{vault}/tokens";
+/// Storage: `PUT` makes a limited token, `DELETE` revokes it.
+pub const TOKEN: &str = "/v1/vaults/{vault}/tokens/{token}";
+/// Storage: `GET` reads the vault's log.
+pub const LOG: &str = "/v1/vaults/{vault}/log";
 /// Storage: `GET` lists; the collection is an [`ObjectKind::segment`].
 pub const OBJECTS: &str = "/v1/vaults/{vault}/{collection}";
 /// Storage: `PUT`, `GET`, `DELETE` of one object.
@@ -57,6 +65,26 @@ pub fn vault(vault: VaultId) -> String {
 /// The path at which grants are minted.
 pub fn grants(vault: VaultId) -> String {
     format!("/v1/vaults/{vault}/grants")
+}
+
+/// The path of the owner's token.
+pub fn owner_token(vault: VaultId) -> String {
+    format!("/v1/vaults/{vault}/token")
+}
+
+/// The path of the limited tokens.
+pub fn tokens(vault: VaultId) -> String {
+    format!("/v1/vaults/{vault}/tokens")
+}
+
+/// The path of a limited token.
+pub fn token(vault: VaultId, token: TokenId) -> String {
+    format!("/v1/vaults/{vault}/tokens/{token}")
+}
+
+/// The path of a vault's log.
+pub fn log(vault: VaultId) -> String {
+    format!("/v1/vaults/{vault}/log")
 }
 
 /// The path of a collection.
@@ -101,14 +129,20 @@ mod tests {
     #[test]
     fn paths_fit_their_patterns() {
         let (v, o, j) = (VaultId([1; 16]), ObjectId([2; 16]), JobId([3; 16]));
+        let t = TokenId([4; 16]);
         let fill = |pattern: &str| {
             pattern
                 .replace("{vault}", &v.to_string())
                 .replace("{collection}", "images")
                 .replace("{object}", &o.to_string())
                 .replace("{job}", &j.to_string())
+                .replace("{token}", &t.to_string())
         };
         assert_eq!(vault(v), fill(VAULT));
+        assert_eq!(owner_token(v), fill(OWNER_TOKEN));
+        assert_eq!(log(v), fill(LOG));
+        assert_eq!(tokens(v), fill(TOKENS));
+        assert_eq!(token(v, t), fill(TOKEN));
         assert_eq!(grants(v), fill(GRANTS));
         assert_eq!(objects(v, ObjectKind::Image), fill(OBJECTS));
         assert_eq!(object(v, ObjectKind::Image, o), fill(OBJECT));

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::ids::TokenId;
+
 /// The scheme of an owner's token in the `Authorization` header.
 pub const BEARER: &str = "Bearer";
 /// The scheme of a grant in the `Authorization` header.
@@ -63,6 +65,15 @@ impl FromStr for Token {
 /// SHA-256 of a [`Token`]. Compared in constant time.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// The token's public name.
+    pub fn id(&self) -> TokenId {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.0[..16]);
+        TokenId(id)
+    }
+}
 
 impl PartialEq for TokenHash {
     fn eq(&self, other: &Self) -> bool {

@@ -206,6 +206,12 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             STILL_STORED,
             "Run the analysis again.",
         ),
+        P::OpeningClosed | P::InvitationNeeded | P::InvitationRefused => trouble(
+            K::Refused,
+            "This storage lets in only those who were invited.",
+            "Nothing was stored or read.",
+            "Ask whoever runs this server for an invitation.",
+        ),
         P::ObjectNotFound => missing("The picture or its result"),
         P::JobNotFound => missing("The analysis"),
         P::ModelNotFound | P::ModelGone => trouble(
@@ -293,6 +299,10 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
         | P::ObjectMalformed
         | P::LengthMismatch
         | P::KindMismatch
+        | P::TokenRefused
+        | P::TooManyTokens
+        | P::TokenNotFound
+        | P::TokenExists
         | P::Unknown => trouble(
             K::Refused,
             format!("The server refused: {}.", problem.title),

@@ -3,6 +3,7 @@
 mod owner;
 mod raw;
 mod service;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

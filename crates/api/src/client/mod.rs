@@ -3,6 +3,7 @@
 //! A base is the URL in front of `/v1/...`: a service's own (`http://storage:7001`) or the
 //! gateway's prefix (`http://gateway:7000/api/storage`).
 
+mod access;
 mod carrier;
 mod compute;
 mod events;
@@ -21,6 +22,7 @@ pub use self::carrier::{Carrier, CarryError};
 pub use self::compute::Compute;
 pub use self::events::JobEvents;
 pub use self::storage::Storage;
+use crate::audit::ChainError;
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::token::{GRANT, Token};
 
@@ -64,6 +66,9 @@ pub enum ClientError {
         /// What is odd about it.
         detail: String,
     },
+    /// The log of a vault is not one chain: it was altered.
+    #[error("the log of the vault was altered: {0}")]
+    Chain(#[from] ChainError),
     /// An answer longer than the caller allows.
     #[error("{url} sent more than {max_bytes} bytes")]
     TooLarge {
@@ -89,7 +94,7 @@ impl ClientError {
             Self::Unreachable { .. } => true,
             Self::Link { is_transient, .. } => *is_transient,
             Self::Problem(problem) => matches!(problem.status, 408 | 429 | 502 | 503 | 504),
-            Self::Unexpected { .. } | Self::TooLarge { .. } => false,
+            Self::Unexpected { .. } | Self::Chain(_) | Self::TooLarge { .. } => false,
         }
     }
 }

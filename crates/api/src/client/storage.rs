@@ -14,7 +14,7 @@ use crate::token::Token;
 
 /// Storage at one base URL.
 #[derive(Debug, Clone)]
-pub struct Storage(Endpoint);
+pub struct Storage(pub(super) Endpoint);
 
 impl Storage {
     /// Storage at this base.
@@ -180,7 +180,12 @@ impl Storage {
             .await
     }
 
-    fn owned(&self, method: Method, path: &str, owner: &Token) -> reqwest::RequestBuilder {
+    pub(super) fn owned(
+        &self,
+        method: Method,
+        path: &str,
+        owner: &Token,
+    ) -> reqwest::RequestBuilder {
         self.0.request(method, path, Some(owner.authorization()))
     }
 }

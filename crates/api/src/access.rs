@@ -1,0 +1,96 @@
+//! Who may do what in a vault besides its owner: invitations, the owner's token and limited tokens.
+//!
+//! All secrets are drawn by the client, which keeps one before it sends its hash: so a request whose
+//! answer was lost can be sent again as it was, and a secret is in no answer, log or store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::TokenId;
+use crate::token::TokenHash;
+
+/// The header that brings an invitation with the `PUT` that opens a vault: 64 hexadecimal digits.
+pub const INVITATION: &str = "darkroom-invitation";
+/// The longest label of a token, in bytes.
+pub const LABEL_MAX_BYTES: usize = 128;
+
+/// What a limited token is good for. None deletes anything, makes tokens, or reads the log.
+///
+/// | | `read` | `submit` |
+/// |---|---|---|
+/// | describe the vault | yes | yes |
+/// | list images and results, with their notes | yes | no |
+/// | list evaluation keys | yes | yes |
+/// | read images and evaluation keys | yes | no |
+/// | read results | yes | yes |
+/// | store images and evaluation keys | no | yes |
+/// | write a note where there is none yet | no | yes |
+/// | mint grants | no | yes |
+///
+/// A `submit` token cannot list images or results, so it reaches those whose ids its holder drew:
+/// they are 128 random bits. Its grants end with it at the latest, also when it is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Look at everything, change nothing.
+    Read,
+    /// Have images analysed.
+    Submit,
+}
+
+/// `PUT` of a vault's token: the owner's new one takes the place of the one that this is asked with.
+/// Asked again in the same way it is no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRotation {
+    /// The new token's hash; the token was never one of this vault.
+    pub token_sha256: TokenHash,
+}
+
+/// `PUT` of a limited token: makes it. The token in the path is [`TokenHash::id`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// The token's hash; the token was never one of this vault.
+    pub token_sha256: TokenHash,
+    /// Whose it is, 1 to [`LABEL_MAX_BYTES`] bytes without control characters. Storage can read it:
+    /// whoever does not want that puts a sealed text here.
+    pub label: String,
+    /// What it is good for.
+    pub scope: Scope,
+    /// When it ends, Unix time; never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after_ms: Option<u64>,
+}
+
+/// A limited token as its vault's owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenInfo {
+    /// Its public name.
+    pub id: TokenId,
+    /// Whose it is.
+    pub label: String,
+    /// What it is good for.
+    pub scope: Scope,
+    /// When it was made, Unix time.
+    pub created_ms: u64,
+    /// When it ends, Unix time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after_ms: Option<u64>,
+    /// When it was revoked, Unix time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<u64>,
+}
+
+impl TokenInfo {
+    /// Whether it opens anything at this time.
+    pub fn is_live(&self, now_ms: u64) -> bool {
+        self.revoked_ms.is_none() && self.not_after_ms.is_none_or(|end| now_ms < end)
+    }
+}
+
+/// `GET` of a vault's tokens: the limited ones, oldest first, also those that ended or were revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenList {
+    /// The tokens.
+    pub tokens: Vec<TokenInfo>,
+}
