@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectMeta};
 
 use crate::error::Error;
+use crate::retention::Retention;
 use crate::store::{blocking, note_key, object_key};
 use crate::vaults::OpenVault;
 
@@ -55,7 +56,12 @@ impl Stored {
     }
 
     /// What a client is told of it.
-    pub(crate) fn info(&self, id: ObjectId, note: Option<Sealed>) -> ObjectInfo {
+    pub(crate) fn info(
+        &self,
+        retention: &Retention,
+        id: ObjectId,
+        note: Option<Sealed>,
+    ) -> ObjectInfo {
         ObjectInfo {
             id,
             kind: self.header.kind,
@@ -67,6 +73,7 @@ impl Stored {
             parameters: self.header.parameters,
             key: self.header.key,
             created_ms: self.created_ms,
+            expires_ms: retention.expires_ms(self.header.kind, self.created_ms),
             note,
         }
     }

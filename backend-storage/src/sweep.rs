@@ -9,6 +9,7 @@ use object_store::path::Path;
 use crate::app::State;
 use crate::chain::{LOGS, prune};
 use crate::error::{Error, causes};
+use crate::retention::expire;
 use crate::store::{DATA, STAGING, blocking};
 use crate::vaults::OpenVault;
 
@@ -31,6 +32,7 @@ pub(crate) async fn sweep(state: &Arc<State>) {
     report("half-written files", half_written(state, before).await);
     report("content of deleted vaults", dead_vaults(state).await);
     report("invitations", state.invitations.sweep().await);
+    report("objects kept long enough", expired(state).await);
     report("parts of logs", old_logs(state).await);
     state.journal.forget_idle();
     state.objects.forget_idle();
@@ -105,6 +107,15 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
                 count += 1;
             }
         }
+    }
+    Ok(count)
+}
+
+/// Objects whose time is over.
+async fn expired(state: &Arc<State>) -> Result<u64, Error> {
+    let mut count = 0;
+    for vault in vaults_in(state, DATA).await? {
+        count += expire(state, vault).await?;
     }
     Ok(count)
 }

@@ -15,6 +15,7 @@ mod opening;
 mod races;
 mod rate;
 mod refusals;
+mod retention;
 mod strangers;
 mod support;
 mod timeouts;
