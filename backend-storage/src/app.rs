@@ -57,8 +57,7 @@ impl State {
         let invitations = Invitations::new(store.clone());
         let audit = config.audit.clone();
         let journal = Arc::new(Journal::new(store.clone(), vaults.clone(), audit));
-        let limits = config.limits.clone();
-        let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), limits));
+        let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), &config));
         let signer = Signer::open(&store).await?;
         Ok(Self {
             config,

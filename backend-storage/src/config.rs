@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::invitations::Opening;
 use crate::journal::Audit;
+use crate::retention::Retention;
 use crate::s3::S3Settings;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
@@ -43,6 +44,8 @@ pub struct Config {
     pub opening: Opening,
     /// What a vault may hold and a grant may last.
     pub limits: Limits,
+    /// How long objects are kept.
+    pub retention: Retention,
     /// How the logs of vaults are kept.
     pub audit: Audit,
     /// How slow an upload may be.
@@ -130,6 +133,7 @@ impl Default for Config {
             stop_ms: 30_000,
             opening: Opening::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
             audit: Audit::default(),
             upload: Upload::default(),
             sweep: Sweep::default(),

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use darkroom_api::header::HeaderError;
-use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota};
 
 /// Why storage refuses or fails.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +58,8 @@ pub enum Error {
         reason: &'static str,
     },
     /// As many tokens as allowed.
-    #[error("the vault may have at most {max} limited tokens; revoke some first")]
-    TooManyTokens {
-        /// The limit.
-        max: usize,
-    },
+    #[error("the vault may have at most {} limited tokens; revoke some first", .0.max)]
+    TooManyTokens(Quota),
     /// Others write into the log of this vault all the time.
     #[error("the log of this vault is busy; try again")]
     LogBusy,
@@ -113,13 +110,11 @@ pub enum Error {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// The vault is full.
-    #[error("the vault may hold at most {max} {unit}; delete some objects first")]
-    VaultFull {
-        /// The limit.
-        max: u64,
-        /// What is counted.
-        unit: &'static str,
-    },
+    #[error(
+        "the vault may hold at most {} {}, and holds {}; delete some objects first",
+        .0.max, .0.unit.name(), .0.used
+    )]
+    VaultFull(Quota),
     /// Something stored is not as it was written.
     #[error("{what} in the store is damaged")]
     Damaged {
@@ -183,7 +178,7 @@ impl Error {
             Self::InvitationNeeded => ProblemType::InvitationNeeded,
             Self::InvitationRefused => ProblemType::InvitationRefused,
             Self::TokenRefused { .. } => ProblemType::TokenRefused,
-            Self::TooManyTokens { .. } => ProblemType::TooManyTokens,
+            Self::TooManyTokens(_) => ProblemType::TooManyTokens,
             Self::NoToken => ProblemType::TokenNotFound,
             Self::TokenExists => ProblemType::TokenExists,
             Self::NoRoute => ProblemType::NotFound,
@@ -193,7 +188,7 @@ impl Error {
             Self::ObjectExists => ProblemType::ObjectExists,
             Self::TooLarge { .. } => ProblemType::TooLarge,
             Self::Header(error) => header_problem(error),
-            Self::VaultFull { .. } => ProblemType::VaultFull,
+            Self::VaultFull(_) => ProblemType::VaultFull,
             Self::Store(error) if is_full(error) => ProblemType::DiskFull,
             Self::Io(error) if is_full(error) => ProblemType::DiskFull,
             Self::NotReady(error) if is_full(error.as_ref()) => ProblemType::DiskFull,
@@ -231,7 +226,14 @@ impl Error {
             ProblemType::Internal => "the reason is in the service's log; try again".to_owned(),
             _ => self.to_string(),
         };
-        Problem::new(kind, detail)
+        let quota = match self {
+            Self::VaultFull(quota) | Self::TooManyTokens(quota) => Some(*quota),
+            _ => None,
+        };
+        Problem {
+            quota,
+            ..Problem::new(kind, detail)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use darkroom_api::problem::{Quota, QuotaUnit};
 use futures_util::TryStreamExt;
 use tokio::sync::OwnedMutexGuard;
 
@@ -34,16 +35,18 @@ impl Usage {
     /// Checks that there is room for so much more.
     pub(crate) fn check(&self, limits: &Limits, entries: u64, bytes: u64) -> Result<(), Error> {
         if self.entries + entries > limits.objects {
-            return Err(Error::VaultFull {
+            return Err(Error::VaultFull(Quota {
+                unit: QuotaUnit::Objects,
+                used: self.entries,
                 max: limits.objects,
-                unit: "objects",
-            });
+            }));
         }
         if self.bytes.saturating_add(bytes) > limits.vault_bytes {
-            return Err(Error::VaultFull {
+            return Err(Error::VaultFull(Quota {
+                unit: QuotaUnit::Bytes,
+                used: self.bytes,
                 max: limits.vault_bytes,
-                unit: "bytes",
-            });
+            }));
         }
         Ok(())
     }

@@ -10,10 +10,11 @@ use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::PutMode;
 
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::keys::collection_key;
 use crate::ledger::{Account, Ledger, Usage, count};
+use crate::retention::Retention;
 use crate::store::{Staged, Store};
 use crate::stored::{Download, Place, Stored, same_or_conflict};
 use crate::vaults::{OpenVault, Vaults};
@@ -28,15 +29,17 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Objects {
     pub(crate) store: Store,
     pub(crate) limits: Limits,
+    retention: Retention,
     vaults: Vaults,
     ledger: Ledger,
 }
 
 impl Objects {
-    pub(crate) fn new(store: Store, vaults: Vaults, limits: Limits) -> Self {
+    pub(crate) fn new(store: Store, vaults: Vaults, config: &Config) -> Self {
         Self {
             store,
-            limits,
+            limits: config.limits.clone(),
+            retention: config.retention,
             vaults,
             ledger: Ledger::default(),
         }
@@ -301,9 +304,8 @@ impl Objects {
             Err(error) => return Err(error),
         };
         let note = self.store.read(&place.note()).await?;
-        Ok(Some(
-            found.info(place.id, note.map(|note| Sealed(note.to_vec()))),
-        ))
+        let note = note.map(|note| Sealed(note.to_vec()));
+        Ok(Some(found.info(&self.retention, place.id, note)))
     }
 
     /// Gives back what the ledger remembers of vaults that are not used now.

@@ -14,6 +14,7 @@ use object_store::{GetResult, GetResultPayload, ObjectMeta};
 
 use crate::error::Error;
 use crate::keys::{note_key, object_key};
+use crate::retention::Retention;
 use crate::store::blocking;
 use crate::vaults::OpenVault;
 
@@ -57,7 +58,12 @@ impl Stored {
     }
 
     /// What a client is told of it.
-    pub(crate) fn info(&self, id: ObjectId, note: Option<Sealed>) -> ObjectInfo {
+    pub(crate) fn info(
+        &self,
+        retention: &Retention,
+        id: ObjectId,
+        note: Option<Sealed>,
+    ) -> ObjectInfo {
         ObjectInfo {
             id,
             kind: self.header.kind,
@@ -69,6 +75,7 @@ impl Stored {
             parameters: self.header.parameters,
             key: self.header.key,
             created_ms: self.created_ms,
+            expires_ms: retention.expires_ms(self.header.kind, self.created_ms),
             note,
         }
     }

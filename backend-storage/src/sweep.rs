@@ -10,6 +10,7 @@ use crate::app::State;
 use crate::chain::{LOGS, prune};
 use crate::error::{Error, causes};
 use crate::keys::{DATA, STAGING};
+use crate::retention::expire;
 use crate::vaults::OpenVault;
 
 /// How many vaults are asked for at the same time.
@@ -37,6 +38,7 @@ pub(crate) async fn sweep(state: &Arc<State>) {
     );
     report("content of deleted vaults", dead_vaults(state).await);
     report("invitations", state.invitations.sweep().await);
+    report("objects kept long enough", expired(state).await);
     report("parts of logs", old_logs(state).await);
     state.journal.forget_idle();
     state.objects.forget_idle();
@@ -76,6 +78,15 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
             state.vaults.erase(vault).await?;
             count += 1;
         }
+    }
+    Ok(count)
+}
+
+/// Objects whose time is over.
+async fn expired(state: &Arc<State>) -> Result<u64, Error> {
+    let mut count = 0;
+    for vault in vaults_in(state, DATA).await? {
+        count += expire(state, vault).await?;
     }
     Ok(count)
 }

@@ -13,6 +13,7 @@
 use darkroom_api::access::{Scope, TokenInfo, TokenRequest};
 use darkroom_api::audit::Who;
 use darkroom_api::ids::{TokenId, VaultId};
+use darkroom_api::problem::{Quota, QuotaUnit};
 use darkroom_api::token::TokenHash;
 use futures_util::{StreamExt, TryStreamExt, stream, try_join};
 use object_store::PutMode;
@@ -289,7 +290,11 @@ impl Tokens {
         let all = self.list(vault).await?;
         let live = all.iter().filter(|token| token.is_live(now)).count();
         if live >= self.live_max {
-            return Err(Error::TooManyTokens { max: self.live_max });
+            return Err(Error::TooManyTokens(Quota {
+                unit: QuotaUnit::Tokens,
+                used: live as u64,
+                max: self.live_max as u64,
+            }));
         }
         let over = (all.len() + 1).saturating_sub(self.live_max.saturating_mul(KEPT_FACTOR));
         let ended = all.iter().filter(|token| !token.is_live(now)).take(over);

@@ -41,7 +41,7 @@ async fn store(
     } else {
         HttpResponse::Ok()
     };
-    Ok(response.json(stored.info(id, None)))
+    Ok(response.json(stored.info(&state.config.retention, id, None)))
 }
 
 /// Streams an object, header included. Its ETag is the payload's digest.

@@ -1,6 +1,7 @@
 //! Vaults.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::header::ObjectKind;
 use darkroom_api::storage::VaultInfo;
 
 use super::vault;
@@ -52,7 +53,7 @@ pub(crate) async fn delete(
 
 async fn describe(state: &State, opened: Opened) -> Result<VaultInfo, Error> {
     let usage = state.objects.usage(opened.vault).await?;
-    let limits = &state.config.limits;
+    let (limits, retention) = (&state.config.limits, &state.config.retention);
     Ok(VaultInfo {
         vault: opened.vault.id,
         created_ms: opened.created_ms,
@@ -60,5 +61,8 @@ async fn describe(state: &State, opened: Opened) -> Result<VaultInfo, Error> {
         bytes: usage.bytes,
         objects_max: limits.objects,
         object_bytes_max: limits.object_bytes_max(),
+        bytes_max: Some(limits.vault_bytes),
+        images_kept_ms: retention.keep_ms(ObjectKind::Image),
+        results_kept_ms: retention.keep_ms(ObjectKind::Result),
     })
 }

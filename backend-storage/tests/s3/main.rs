@@ -28,5 +28,15 @@ mod store;
 mod support;
 mod tls;
 mod uploads;
+#[path = "../api/log.rs"]
+mod log;
+#[path = "../api/opening.rs"]
+mod opening;
+#[path = "../api/retention.rs"]
+mod retention;
+#[path = "../api/strangers.rs"]
+mod strangers;
+#[path = "../api/tokens.rs"]
+mod tokens;
 #[path = "../api/vaults.rs"]
 mod vaults;

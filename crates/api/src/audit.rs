@@ -64,6 +64,8 @@ impl<'de> Deserialize<'de> for EntryHash {
 pub enum Who {
     /// The owner.
     Owner,
+    /// Storage itself, by its settings.
+    Storage,
     /// Whoever holds a token that was the owner's before it was rotated.
     FormerOwner,
     /// Whoever holds a limited token.

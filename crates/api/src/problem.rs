@@ -147,6 +147,47 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time and what to do, for people.
     pub detail: String,
+    /// The limit that was met, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+}
+
+/// A limit, and how much of it is in use. It is free again when something is deleted, or revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// What is counted.
+    pub unit: QuotaUnit,
+    /// How much there is.
+    pub used: u64,
+    /// How much there may be.
+    pub max: u64,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaUnit {
+    /// Objects of a vault; a note without its object counts as one.
+    Objects,
+    /// Bytes of a vault's objects.
+    Bytes,
+    /// Limited tokens of a vault that are good.
+    Tokens,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl QuotaUnit {
+    /// The unit's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Objects => "objects",
+            Self::Bytes => "bytes",
+            Self::Tokens => "tokens",
+            Self::Other => "things",
+        }
+    }
 }
 
 impl Problem {
@@ -158,6 +199,7 @@ impl Problem {
             title: kind.title().to_owned(),
             status: kind.status(),
             detail,
+            quota: None,
         }
     }
 }
@@ -196,6 +238,20 @@ mod tests {
             );
             assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), problem);
         }
+        let full = Problem {
+            quota: Some(Quota {
+                unit: QuotaUnit::Bytes,
+                used: 9,
+                max: 10,
+            }),
+            ..Problem::new(ProblemType::VaultFull, "why")
+        };
+        let json = serde_json::to_string(&full).unwrap();
+        assert!(
+            json.contains(r#""quota":{"unit":"bytes","used":9,"max":10}"#),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), full);
         let newer = r#"{"type":"urn:darkroom:problem:x","title":"X","status":418,"detail":""}"#;
         let read: Problem = serde_json::from_str(newer).unwrap();
         assert_eq!((read.kind, read.status), (ProblemType::Unknown, 418));

@@ -27,6 +27,15 @@ pub struct VaultInfo {
     pub objects_max: u64,
     /// The most bytes that one object may have.
     pub object_bytes_max: u64,
+    /// The most bytes that it may hold; absent from an older storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
+    /// How long images are kept, where storage deletes them by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_kept_ms: Option<u64>,
+    /// How long results are kept, where storage deletes them by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results_kept_ms: Option<u64>,
 }
 
 /// What storage knows of an object.
@@ -46,6 +55,9 @@ pub struct ObjectInfo {
     pub key: KeyId,
     /// When it was stored, Unix time.
     pub created_ms: u64,
+    /// When storage deletes it by itself, Unix time, or a little later; never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
     /// The sealed note beside it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Sealed>,

@@ -221,6 +221,7 @@ mod tests {
             parameters: SET,
             key: KEY,
             created_ms: 0,
+            expires_ms: None,
             note: None,
         }
     }
