@@ -27,6 +27,7 @@ mod grant;
 mod invitations;
 mod journal;
 mod ledger;
+mod limited;
 mod objects;
 mod retention;
 mod rights;
