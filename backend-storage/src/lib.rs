@@ -32,6 +32,7 @@ mod invitations;
 mod journal;
 mod keys;
 mod ledger;
+mod limited;
 mod objects;
 mod retention;
 mod rights;

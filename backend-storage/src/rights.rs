@@ -8,7 +8,7 @@ use darkroom_api::storage::ObjectRef;
 
 use crate::error::Error;
 use crate::grant::Claims;
-use crate::tokens::Limited;
+use crate::limited::Limited;
 
 /// What somebody wants to do, and to what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

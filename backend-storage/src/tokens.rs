@@ -10,7 +10,7 @@
 //! whichever process they ask, and the old token is refused by all of them from then on. What comes
 //! after that instant is finished by the same request asked again.
 
-use darkroom_api::access::{Scope, TokenInfo, TokenRequest};
+use darkroom_api::access::{TokenInfo, TokenRequest};
 use darkroom_api::audit::Who;
 use darkroom_api::ids::{TokenId, VaultId};
 use darkroom_api::problem::{Quota, QuotaUnit};
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::keys::content_key;
+use crate::limited::Limited;
 use crate::store::Store;
 use crate::vaults::{Epoch, OpenVault, Opened, Vaults};
 
@@ -44,16 +45,6 @@ struct Kept {
 enum Role {
     Owner,
     Limited(Limited),
-}
-
-/// What is stored of a limited token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Limited {
-    pub(crate) label: String,
-    pub(crate) scope: Scope,
-    created_ms: u64,
-    pub(crate) not_after_ms: Option<u64>,
-    revoked_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -370,28 +361,6 @@ impl Tokens {
         let read = serde_json::from_slice(&json);
         read.map(Some)
             .map_err(|_| Error::Damaged { what: "a token" })
-    }
-}
-
-impl Limited {
-    fn is_live(&self, now_ms: u64) -> bool {
-        self.revoked_ms.is_none() && self.not_after_ms.is_none_or(|end| now_ms < end)
-    }
-
-    fn is_same(&self, wanted: &Self) -> bool {
-        let made = |limited: &Self| (limited.label.clone(), limited.scope, limited.not_after_ms);
-        self.revoked_ms.is_none() && made(self) == made(wanted)
-    }
-
-    fn info(&self, id: TokenId) -> TokenInfo {
-        TokenInfo {
-            id,
-            label: self.label.clone(),
-            scope: self.scope,
-            created_ms: self.created_ms,
-            not_after_ms: self.not_after_ms,
-            revoked_ms: self.revoked_ms,
-        }
     }
 }
 

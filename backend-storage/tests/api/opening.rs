@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 
 use crate::support::{App, Owner, Process, files, refused};
+use crate::tokens::{new_token, opens};
 
 /// What `backend-storage invite` prints.
 fn invite(dir: &Path, more: &[&str]) -> Vec<String> {
@@ -182,4 +183,29 @@ async fn of_two_processes_that_are_shown_one_invitation_one_opens_a_vault() {
     }
     let vaults = files(&dir.path().join("store/vaults")).len();
     assert_eq!(vaults, invitations.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vaults_and_grants_of_the_present_form_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = dir.path().join("store/vaults");
+    std::fs::create_dir_all(&records).unwrap();
+    // As the version before wrote it: token 07 07 ..., whose hash was computed apart.
+    let owner = Owner {
+        token: darkroom_api::token::Token::new([7; 32]),
+        ..Owner::new("")
+    };
+    let hash = owner.token.hash();
+    let record = format!(
+        r#"{{"epoch":"{}","token_sha256":"{hash}","created_ms":1700000000000}}"#,
+        "0123456789abcdef".repeat(2)
+    );
+    std::fs::write(records.join(owner.vault.to_string()), record).unwrap();
+    let app = App::start_in(dir.path(), |_| {}).await;
+    let owner = owner.at(&app.address);
+    assert_eq!(owner.info().await.created_ms, 1_700_000_000_000);
+    owner.put_image(b"x").await;
+    let token = new_token();
+    assert_eq!(owner.rotate_to(&token).await.status(), 204);
+    assert!(!opens(&owner).await && opens(&owner.with(&token)).await);
 }

@@ -153,3 +153,34 @@ async fn what_is_still_being_uploaded_is_not_swept() {
     assert_eq!(raw.answer().await.0, 201);
     assert_eq!(owner.read(ObjectKind::Image, id).await, bytes);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_breaks_off_is_in_the_log() {
+    let app = App::start().await;
+    let owner = app.owner().await;
+    let path = owner.path(ObjectKind::Image, new_id());
+    let object = image(&[7; 1000]);
+    let mut raw = Raw::connect(&app.address).await;
+    let length = format!("Content-Length: {}\r\n", object.len());
+    raw.send(&Raw::head(&owner, "PUT", &path, &length)).await;
+    raw.send(&object[..500]).await;
+    crate::support::until("the upload to begin", || {
+        !files(&app.dir.join("staging")).is_empty()
+    })
+    .await;
+    drop(raw);
+    let mut tries = 0;
+    loop {
+        let log = owner.whole_log().await;
+        let put = log
+            .iter()
+            .find(|entry| entry.deed.act == darkroom_api::audit::Act::Put);
+        if let Some(put) = put {
+            assert_ne!(put.deed.outcome, darkroom_api::audit::Outcome::Done);
+            return;
+        }
+        tries += 1;
+        assert!(tries < 100, "{log:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

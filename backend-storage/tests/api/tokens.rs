@@ -13,7 +13,7 @@ use crate::support::{App, Owner, Process, files, image, new_id, object, random, 
 
 const IMAGE: ObjectKind = ObjectKind::Image;
 
-fn new_token() -> Token {
+pub fn new_token() -> Token {
     Token::new(random())
 }
 
@@ -26,7 +26,7 @@ fn wanted(token: &Token, label: &str, scope: Scope) -> TokenRequest {
     }
 }
 
-async fn opens(owner: &Owner) -> bool {
+pub async fn opens(owner: &Owner) -> bool {
     let path = routes::vault(owner.vault);
     let answer = owner.send(Method::GET, &path).await;
     if answer.status() == StatusCode::OK {
@@ -262,29 +262,4 @@ fn now_ms() -> u64 {
     let now = std::time::SystemTime::now();
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn vaults_and_grants_of_the_present_form_go_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let records = dir.path().join("store/vaults");
-    std::fs::create_dir_all(&records).unwrap();
-    // As the version before wrote it: token 07 07 ..., whose hash was computed apart.
-    let owner = Owner {
-        token: Token::new([7; 32]),
-        ..Owner::new("")
-    };
-    let hash = owner.token.hash();
-    let record = format!(
-        r#"{{"epoch":"{}","token_sha256":"{hash}","created_ms":1700000000000}}"#,
-        "0123456789abcdef".repeat(2)
-    );
-    std::fs::write(records.join(owner.vault.to_string()), record).unwrap();
-    let app = App::start_in(dir.path(), |_| {}).await;
-    let owner = owner.at(&app.address);
-    assert_eq!(owner.info().await.created_ms, 1_700_000_000_000);
-    owner.put_image(b"x").await;
-    let token = new_token();
-    assert_eq!(owner.rotate_to(&token).await.status(), 204);
-    assert!(!opens(&owner).await && opens(&owner.with(&token)).await);
 }

@@ -9,6 +9,8 @@ mod create_only;
 mod grants;
 #[path = "../api/limits.rs"]
 mod limits;
+#[path = "../api/log.rs"]
+mod log;
 #[path = "../api/memory.rs"]
 mod memory;
 mod moving;
@@ -21,22 +23,18 @@ mod outage;
 mod races;
 #[path = "../api/refusals.rs"]
 mod refusals;
+#[path = "../api/retention.rs"]
+mod retention;
 mod server;
 mod side_by_side;
 mod store;
+#[path = "../api/strangers.rs"]
+mod strangers;
 #[path = "../api/support/mod.rs"]
 mod support;
 mod tls;
-mod uploads;
-#[path = "../api/log.rs"]
-mod log;
-#[path = "../api/opening.rs"]
-mod opening;
-#[path = "../api/retention.rs"]
-mod retention;
-#[path = "../api/strangers.rs"]
-mod strangers;
 #[path = "../api/tokens.rs"]
 mod tokens;
+mod uploads;
 #[path = "../api/vaults.rs"]
 mod vaults;

@@ -59,15 +59,16 @@ async fn uploads_wait_for_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_of_up_to_5_mib_is_one_write_and_a_larger_one_six_and_its_parts() {
+async fn an_object_of_up_to_5_mib_is_one_write_and_a_larger_one_six_and_its_parts_beside_its_entry_in_the_log()
+ {
     let dir = tempfile::tempdir().unwrap();
     let app = App::start_in(dir.path(), |_| {}).await;
     let owner = app.owner().await;
     let writes = &server(dir.path()).writes;
     for (payload_bytes, expected) in [
-        ((5 << 20) - HEADER_BYTES, 1),
-        ((5 << 20) - HEADER_BYTES + 1, 6 + 2),
-        (12_000_000, 6 + 3),
+        ((5 << 20) - HEADER_BYTES, 1 + 1),
+        ((5 << 20) - HEADER_BYTES + 1, 1 + 6 + 2),
+        (12_000_000, 1 + 6 + 3),
     ] {
         let before = writes.load(Ordering::Relaxed);
         owner.put_image(&random_bytes(payload_bytes)).await;
