@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, setpriority_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a child may take to say that it is there, and to stop.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -87,15 +87,6 @@ impl Process {
         let kib = value.next().and_then(|line| line.split_whitespace().next());
         let kib: f64 = kib.context("no such figure")?.parse()?;
         Ok(kib / 1024.0)
-    }
-
-    /// Has it give way to all others.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn give_way(&self) -> Result<()> {
-        let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        Ok(setpriority_process(process, 19)?)
     }
 
     /// The processor time that it has used, in seconds.

@@ -249,15 +249,6 @@ impl Service {
         }
     }
 
-    /// Has it give way to all other processes.
-    ///
-    /// # Errors
-    /// It does not run.
-    pub fn give_way(&self) -> Result<()> {
-        let process = self.process.as_ref().context("it does not run")?;
-        process.give_way()
-    }
-
     /// Waits until it has nothing to do of its own accord.
     ///
     /// # Errors

@@ -21,14 +21,21 @@ use crate::{Error, random};
 /// How often Bob is asked whether he has room again. It also shows that the connection lives.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
+/// Blocks are made again when this part of a lane is empty, one in so many.
+const ENOUGH: u32 = 16;
+
 /// Makes blocks while there is room for keys; counts errors now and then while there is none.
 pub(crate) fn talk<S: Read + Write>(core: &Core, talk: &mut Discussion<S>) -> Result<(), Error> {
     let settings = &core.config.blocks;
     let watch = Duration::from_millis(settings.watch_ms);
+    // A block gives many keys: none is made for a few, and what was begun goes on until all is full.
+    let enough = core.config.pool.max_key_count.div_ceil(ENOUGH);
+    let mut make = true;
     let mut last = Instant::now();
     while !core.is_stopped() {
         let rooms = rooms(core, talk)?;
-        let make = rooms.iter().any(|&room| room > 0);
+        let least = if make { 1 } else { enough };
+        make = rooms.iter().any(|&room| room >= least);
         core.line().full = !make;
         if !make && last.elapsed() < watch {
             core.sleep(ASK_EVERY);
