@@ -107,10 +107,11 @@ async fn an_upload_that_a_kill_cut_short_is_not_there_and_is_swept() {
     assert_eq!(owner.read(ObjectKind::Image, kept).await, image(b"kept"));
 }
 
-type Sent = Arc<Mutex<BTreeMap<ObjectId, (Vec<u8>, bool)>>>;
+/// What was sent, and whether it was acknowledged.
+pub type Sent = Arc<Mutex<BTreeMap<ObjectId, (Vec<u8>, bool)>>>;
 
 /// Uploads until the service is gone; writes down what was sent and what was acknowledged.
-async fn upload_on(owner: Owner, sent: Sent, length: usize) {
+pub async fn upload_on(owner: Owner, sent: Sent, length: usize) {
     loop {
         let (id, bytes) = (new_id(), image(&random_bytes(length)));
         sent.lock().unwrap().insert(id, (bytes.clone(), false));

@@ -42,6 +42,20 @@ pub async fn put_together(
         .unwrap()
 }
 
+/// The one content that was stored; the others must have been refused.
+pub async fn only_winner(contents: &[Vec<u8>], answers: Vec<Response>) -> &Vec<u8> {
+    let mut winners = Vec::new();
+    for (content, answer) in contents.iter().zip(answers) {
+        if answer.status() == StatusCode::CREATED {
+            winners.push(content);
+        } else {
+            refused(answer, ProblemType::ObjectExists).await;
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    winners[0]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_different_uploads_of_one_id_exactly_one_wins_whole() {
     let app = App::start().await;
@@ -53,16 +67,8 @@ async fn of_different_uploads_of_one_id_exactly_one_wins_whole() {
         let puts = contents
             .iter()
             .map(|bytes| put_together(owner.clone(), id, bytes.clone(), Arc::clone(&half)));
-        let mut winners = Vec::new();
-        for (content, answer) in contents.iter().zip(join_all(puts).await) {
-            if answer.status() == StatusCode::CREATED {
-                winners.push(content);
-            } else {
-                refused(answer, ProblemType::ObjectExists).await;
-            }
-        }
-        assert_eq!(winners.len(), 1);
-        assert_eq!(&owner.read(ObjectKind::Image, id).await, winners[0]);
+        let winner = only_winner(&contents, join_all(puts).await).await;
+        assert_eq!(&owner.read(ObjectKind::Image, id).await, winner);
     }
     assert_eq!(owner.info().await.objects, 10);
     assert!(unfinished(&app.dir).is_empty());

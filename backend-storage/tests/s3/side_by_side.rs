@@ -1,12 +1,10 @@
 //! Two processes on one bucket.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom_api::header::ObjectKind;
-use darkroom_api::ids::ObjectId;
 use darkroom_api::problem::ProblemType;
 use darkroom_api::routes;
 use darkroom_api::storage::{GrantRequest, ObjectRef};
@@ -15,7 +13,8 @@ use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
-use crate::races::put_together;
+use crate::crash::{Sent, upload_on};
+use crate::races::{only_winner, put_together};
 use crate::store::{objects_in, unfinished};
 use crate::support::{
     Owner, Process, Raw, files, image, new_id, object, random_bytes, refused, until,
@@ -68,17 +67,9 @@ async fn of_twenty_different_uploads_of_one_id_exactly_one_wins_whole() {
                 Arc::clone(&half),
             )
         });
-        let mut winners = Vec::new();
-        for (content, answer) in contents.iter().zip(join_all(puts).await) {
-            if answer.status() == StatusCode::CREATED {
-                winners.push(content);
-            } else {
-                refused(answer, ProblemType::ObjectExists).await;
-            }
-        }
-        assert_eq!(winners.len(), 1, "{length}");
+        let winner = only_winner(&contents, join_all(puts).await).await;
         for owner in &pair.at {
-            assert_eq!(&owner.read(KIND, id).await, winners[0]);
+            assert_eq!(&owner.read(KIND, id).await, winner);
         }
     }
     assert_eq!(pair.left().len(), 3);
@@ -232,23 +223,6 @@ async fn a_vault_overshoots_at_most_by_what_fits_at_each_process() {
     let owner = pair.at[0].at(&third.address);
     let put = owner.put(KIND, new_id(), image(b"x")).await;
     refused(put, ProblemType::VaultFull).await;
-}
-
-type Sent = Arc<Mutex<BTreeMap<ObjectId, (Vec<u8>, bool)>>>;
-
-async fn upload_on(owner: Owner, sent: Sent, length: usize) {
-    loop {
-        let (id, bytes) = (new_id(), image(&random_bytes(length)));
-        sent.lock().unwrap().insert(id, (bytes.clone(), false));
-        let request = owner.request(Method::PUT, &owner.path(KIND, id));
-        match request.body(bytes).send().await {
-            Ok(answer) if answer.status() == 201 => {
-                sent.lock().unwrap().get_mut(&id).unwrap().1 = true;
-            }
-            Ok(answer) => panic!("{}", answer.status()),
-            Err(_) => return,
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
