@@ -50,7 +50,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Between two keys when there are enough and none was used for some keys. It has to be well below
 /// the minute that a node waits.
 const REST: Duration = Duration::from_secs(2);
-const CALM: usize = 8;
+/// So many that some of them are the other end's to seal with: it cannot wake this one.
+const CALM: usize = 32;
 
 /// How the node beside this end is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
