@@ -1,5 +1,7 @@
-//! Who may use what. Checked on what cargo says, over all features and targets.
+//! Who may use what, checked on what cargo says, over all features and targets; and what the documents
+//! say of the code.
 
+mod claims;
 mod graph;
 
 use anyhow::{Result, bail};
@@ -84,7 +86,7 @@ pub fn check() -> Result<()> {
         "the dependency rules hold for {} packages",
         graph.packages.len()
     );
-    Ok(())
+    claims::check(&crate::root())
 }
 
 impl Graph {
