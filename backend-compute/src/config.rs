@@ -78,6 +78,8 @@ pub struct Queue {
 pub struct Limits {
     /// Jobs of one owner that wait or run.
     pub jobs_per_owner: u32,
+    /// Jobs that one owner submits on a day, which begins at midnight UTC.
+    pub jobs_per_day: u32,
     /// Jobs of all owners that wait or run.
     pub jobs: u32,
     /// The body of a request.
@@ -139,6 +141,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             jobs_per_owner: 256,
+            jobs_per_day: 20_000,
             jobs: 10_000,
             request_bytes: 256 << 10,
             image_bytes: 16 << 20,
@@ -206,6 +209,12 @@ impl Config {
             (
                 "limits.jobs_per_owner",
                 limits.jobs_per_owner.into(),
+                1,
+                u64::MAX,
+            ),
+            (
+                "limits.jobs_per_day",
+                limits.jobs_per_day.into(),
                 1,
                 u64::MAX,
             ),

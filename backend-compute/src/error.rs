@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota};
 
 /// Why compute could not start, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -128,11 +128,27 @@ pub enum Error {
     /// The idempotency key was used for another job.
     #[error("this idempotency key was used for another request; draw a new one")]
     JobExists,
-    /// Too many jobs wait or run.
-    #[error("{of} may have {limit} jobs waiting or running; wait for one to end or cancel one")]
-    TooManyJobs {
-        /// Whose.
-        of: &'static str,
+    /// Too many jobs of this owner wait or run.
+    #[error(
+        "{} jobs of this owner wait or run, and {} may; wait for one to end or cancel one",
+        .0.used, .0.max
+    )]
+    TooManyJobs(Quota),
+    /// This owner has submitted as many jobs today as it may.
+    #[error(
+        "this owner has submitted {} jobs since midnight UTC, and {} are allowed on a day; the next \
+         day begins in {wait_s} seconds",
+        quota.used, quota.max
+    )]
+    TooManyToday {
+        /// The limit and what is used.
+        quota: Quota,
+        /// How long until midnight.
+        wait_s: u64,
+    },
+    /// Too many jobs of all owners together wait or run.
+    #[error("all owners together may have {limit} jobs waiting or running; try again in a moment")]
+    QueueFull {
         /// How many.
         limit: u32,
     },
@@ -177,8 +193,16 @@ impl Error {
             Self::EvaluationKeyForeign { .. } => ProblemType::EvaluationKeyForeign,
             Self::JobNotFound => ProblemType::JobNotFound,
             Self::JobExists => ProblemType::JobExists,
-            Self::TooManyJobs { .. } => ProblemType::TooManyJobs,
+            Self::TooManyJobs(_) | Self::QueueFull { .. } => ProblemType::TooManyJobs,
+            Self::TooManyToday { .. } => ProblemType::TooManyJobsToday,
             Self::ShuttingDown => ProblemType::ShuttingDown,
+        }
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::TooManyJobs(quota) | Self::TooManyToday { quota, .. } => Some(*quota),
+            _ => None,
         }
     }
 
@@ -198,7 +222,10 @@ impl Error {
                 ProblemType::QueueUnavailable,
                 "compute cannot reach the database of its jobs; send the request again in a moment",
             ),
-            kind => Problem::new(kind, self.to_string()),
+            kind => Problem {
+                quota: self.quota(),
+                ..Problem::new(kind, self.to_string())
+            },
         }
     }
 }
@@ -221,7 +248,10 @@ impl ResponseError for Error {
             Self::Unauthorized => {
                 response.insert_header(("WWW-Authenticate", "Bearer"));
             }
-            Self::ShuttingDown | Self::TooManyJobs { .. } => {
+            Self::TooManyToday { wait_s, .. } => {
+                response.insert_header(("Retry-After", wait_s.to_string()));
+            }
+            Self::ShuttingDown | Self::TooManyJobs(_) | Self::QueueFull { .. } => {
                 response.insert_header(("Retry-After", "5"));
             }
             error if error.is_outage() => {

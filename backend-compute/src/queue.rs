@@ -18,6 +18,7 @@ mod database;
 mod holdings;
 mod lease;
 mod listener;
+mod quota;
 mod row;
 
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl Queue {
     /// take alone.
     ///
     /// # Errors
-    /// Too many jobs wait; the key was used for another request; the database fails.
+    /// Too many jobs wait, or were submitted today; the key was used for another request; the database fails.
     pub async fn push(
         &self,
         owner: TokenHash,
@@ -165,6 +166,7 @@ impl Queue {
             WHERE (SELECT COUNT(*) FROM jobs
                     WHERE state IN ('queued', 'running') AND owner = $2) < $12
                 AND (SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')) < $13
+                AND COALESCE((SELECT jobs FROM usage WHERE owner = $2 AND day = {today}), 0) < $16
             ON CONFLICT (owner, idempotency_key) DO NOTHING
             RETURNING {row}",
         );
@@ -184,8 +186,10 @@ impl Queue {
             .bind(i64::from(self.limits.jobs_per_owner))
             .bind(i64::from(self.limits.jobs))
             .bind(row::evaluation_key_text(job)?)
-            .bind(lease::signed(work_ms.min(WORK_MAX_MS)));
-        if let Some(row) = first(self.database.write_one_by_one(query).await?) {
+            .bind(lease::signed(work_ms.min(WORK_MAX_MS)))
+            .bind(i64::from(self.limits.jobs_per_day));
+        let count = sqlx::query(self.database.dialect.sql(quota::COUNT)).bind(owner.to_string());
+        if let Some(row) = first(self.database.write_both(query, count).await?) {
             self.changes.pushed();
             return row::to_job(&row).map(Pushed::New);
         }
@@ -193,29 +197,6 @@ impl Queue {
             Some(job) => Ok(Pushed::Known(job)),
             None => Err(self.too_many(owner).await?),
         }
-    }
-
-    async fn too_many(&self, owner: TokenHash) -> Result<Error, Error> {
-        let sql = "SELECT COUNT(*) AS jobs FROM jobs
-            WHERE state IN ('queued', 'running') AND owner = $1";
-        let query = sqlx::query(sql).bind(owner.to_string());
-        let rows = self.database.read(query).await?;
-        let own = rows
-            .first()
-            .map(|row| sqlx::Row::try_get::<i64, _>(row, "jobs"));
-        let own = own.transpose()?.unwrap_or_default();
-        let limits = &self.limits;
-        Ok(if own >= i64::from(limits.jobs_per_owner) {
-            Error::TooManyJobs {
-                of: "one owner",
-                limit: limits.jobs_per_owner,
-            }
-        } else {
-            Error::TooManyJobs {
-                of: "all owners together",
-                limit: limits.jobs,
-            }
-        })
     }
 
     /// How many jobs stand how.

@@ -39,6 +39,7 @@ impl Usage {
                 unit: QuotaUnit::Objects,
                 used: self.entries,
                 max: limits.objects,
+                free_at_ms: None,
             }));
         }
         if self.bytes.saturating_add(bytes) > limits.vault_bytes {
@@ -46,6 +47,7 @@ impl Usage {
                 unit: QuotaUnit::Bytes,
                 used: self.bytes,
                 max: limits.vault_bytes,
+                free_at_ms: None,
             }));
         }
         Ok(())

@@ -285,6 +285,7 @@ impl Tokens {
                 unit: QuotaUnit::Tokens,
                 used: live as u64,
                 max: self.live_max as u64,
+                free_at_ms: None,
             }));
         }
         let over = (all.len() + 1).saturating_sub(self.live_max.saturating_mul(KEPT_FACTOR));

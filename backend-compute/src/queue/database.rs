@@ -25,11 +25,14 @@ const ROW: &str = "id, request, model, model_digest, vault, key_id, items, stora
 /// What processes have.
 const HELD: &str = "SELECT what FROM holdings WHERE until_ms > {now}";
 
+/// The day, counted since 1970.
+const TODAY: &str = "({now} / 86400000)";
+
 /// What one database says in another way than the others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     /// Its clock in milliseconds since 1970.
-    now_ms: &'static str,
+    pub(super) now_ms: &'static str,
     /// How long it has been there for its users, in milliseconds.
     pub(super) up_ms: &'static str,
     /// How a statement passes over rows that another one holds.
@@ -39,10 +42,11 @@ pub(super) struct Dialect {
 }
 
 impl Dialect {
-    /// Fills `{held}`, `{now}`, `{up}`, `{row}` and `{skip_locked}`. The template is ours, so nothing foreign gets in.
+    /// Fills `{held}`, `{today}`, `{now}`, `{up}`, `{row}` and `{skip_locked}`. The template is ours, so nothing foreign gets in.
     pub(super) fn sql(&self, template: &'static str) -> AssertSqlSafe<String> {
         let sql = template
             .replace("{held}", HELD)
+            .replace("{today}", TODAY)
             .replace("{now}", self.now_ms)
             .replace("{up}", self.up_ms)
             .replace("{row}", ROW)
@@ -99,15 +103,25 @@ impl Database {
         self.in_time(query.fetch_all(&self.write)).await
     }
 
-    /// Runs a statement after all others of its like have committed, so that it counts them.
-    pub(super) async fn write_one_by_one(&self, query: Query<'_>) -> Result<Vec<AnyRow>, Error> {
-        let Some(wait) = self.dialect.one_by_one else {
-            return self.write(query).await;
-        };
+    /// Runs a statement after all others of its like have committed, so that it counts them, and if it
+    /// gave rows, another one with it.
+    ///
+    /// The first must be one that writes: SQLite turns away who reads before he writes when another
+    /// process has written in between, and lets all others wait.
+    pub(super) async fn write_both(
+        &self,
+        query: Query<'_>,
+        other: Query<'_>,
+    ) -> Result<Vec<AnyRow>, Error> {
         let in_turn = async {
             let mut transaction = self.write.begin().await?;
-            sqlx::query(wait).execute(&mut *transaction).await?;
+            if let Some(wait) = self.dialect.one_by_one {
+                sqlx::query(wait).execute(&mut *transaction).await?;
+            }
             let rows = query.fetch_all(&mut *transaction).await?;
+            if !rows.is_empty() {
+                other.execute(&mut *transaction).await?;
+            }
             transaction.commit().await?;
             Ok::<_, sqlx::Error>(rows)
         };
@@ -133,10 +147,13 @@ fn migrations(steps: &[(i64, &'static str)]) -> Migrator {
         (2, include_str!("../../migrations/0002_indexes.sql")),
         (3, include_str!("../../migrations/0003_evaluation_keys.sql")),
         (4, include_str!("../../migrations/0004_holdings.sql")),
+        (7, include_str!("../../migrations/0007_usage.sql")),
     ];
     let migration = |&(version, sql): &(i64, &'static str)| {
         let sql = sql.into_sql_str();
         Migration::new(version, "jobs".into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(common.iter().chain(steps).map(migration).collect())
+    let mut all: Vec<_> = common.iter().chain(steps).map(migration).collect();
+    all.sort_by_key(|step| step.version);
+    Migrator::with_migrations(all)
 }

@@ -221,6 +221,7 @@ impl Queue {
         let query = sqlx::query(sql).bind(signed(self.settings.keep_finished_ms));
         let forgotten = self.database.write(query).await?.len();
         self.forget_holdings().await?;
+        self.forget_usage().await?;
         Ok(forgotten)
     }
 

@@ -26,6 +26,7 @@ macro_rules! on_both {
 mod database;
 mod leases;
 mod nodes;
+mod quotas;
 #[path = "../../tests/api/support/postgres.rs"]
 #[allow(dead_code)]
 mod server;

@@ -13,5 +13,6 @@ mod nodes;
 mod outage;
 mod postgres;
 mod requests;
+mod strangers;
 mod support;
 mod turns;

@@ -2,7 +2,7 @@
 
 use darkroom_api::compute::{ItemRef, JobList, State, SubmitJob};
 use darkroom_api::ids::{JobId, ObjectId};
-use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota, QuotaUnit};
 use darkroom_api::routes;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -273,11 +273,49 @@ async fn too_many_jobs_are_refused() {
     let body = serde_json::to_value(&jobs[3]).unwrap();
     let own = problem(post(&compute, &owner, &body)).await;
     assert_eq!(own.kind, ProblemType::TooManyJobs);
-    assert!(own.detail.contains("one owner"), "{own}");
+    let expected = Quota {
+        unit: QuotaUnit::Jobs,
+        used: 3,
+        max: 3,
+        free_at_ms: None,
+    };
+    assert_eq!(own.quota, Some(expected), "{own}");
     let body = serde_json::to_value(&strange).unwrap();
     let all = problem(post(&compute, &stranger, &body)).await;
     assert_eq!(all.kind, ProblemType::TooManyJobs);
     assert!(all.detail.contains("all owners"), "{all}");
+    assert_eq!(all.quota, None);
     // A known request is no new job.
     owner.submit(&compute.client, &jobs[0]).await;
+}
+
+#[tokio::test]
+async fn too_many_jobs_on_a_day_are_refused_until_midnight() {
+    let world = World::new().await;
+    let owner = world.owner().await;
+    let mut config = world.config();
+    config.limits.jobs_per_day = 2;
+    let compute = Compute::start(config).await;
+    let first = owner.big_job(1).await;
+    for job in [&first, &owner.big_job(1).await] {
+        let id = owner.submit(&compute.client, job).await;
+        owner.end_of(&compute.client, id).await;
+    }
+    let body = serde_json::to_value(owner.big_job(1).await).unwrap();
+    let refused = post(&compute, &owner, &body).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait_s = refused.headers()["retry-after"].to_str().unwrap();
+    let wait_s: u64 = wait_s.parse().unwrap();
+    assert!((1..=24 * 60 * 60).contains(&wait_s), "{wait_s}");
+    let problem = problem(post(&compute, &owner, &body)).await;
+    assert_eq!(problem.kind, ProblemType::TooManyJobsToday);
+    let quota = problem.quota.unwrap();
+    assert_eq!(
+        (quota.unit, quota.used, quota.max),
+        (QuotaUnit::JobsToday, 2, 2)
+    );
+    // A known request is no new job, and another owner has a day of its own.
+    owner.submit(&compute.client, &first).await;
+    let other = world.owner().await;
+    other.submit(&compute.client, &other.big_job(1).await).await;
 }

@@ -28,6 +28,7 @@ async fn a_full_vault_says_how_full() {
         unit: QuotaUnit::Bytes,
         used: 500,
         max: 1000,
+        free_at_ms: None,
     };
     assert_eq!(quota, Some(expected));
     owner.put_image(b"").await;

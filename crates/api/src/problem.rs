@@ -112,6 +112,8 @@ problems! {
     LinkRefused = "link-refused", 403, "A sealed message was refused";
     /// Too many jobs of this owner wait or run.
     TooManyJobs = "too-many-jobs", 429, "Too many jobs at once";
+    /// This owner has submitted as many jobs today as it may.
+    TooManyJobsToday = "too-many-jobs-today", 429, "Too many jobs today";
     /// The vault keeps as many objects as it may.
     VaultFull = "vault-full", 403, "The vault is full";
     /// The service failed in a way that is its own fault.
@@ -152,7 +154,8 @@ pub struct Problem {
     pub quota: Option<Quota>,
 }
 
-/// A limit, and how much of it is in use. It is free again when something is deleted, or revoked.
+/// A limit, and how much of it is in use. It is free again when something is deleted, is revoked or has
+/// ended, unless a time is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// What is counted.
@@ -161,6 +164,9 @@ pub struct Quota {
     pub used: u64,
     /// How much there may be.
     pub max: u64,
+    /// When all of it is free again by itself, Unix time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_at_ms: Option<u64>,
 }
 
 /// What is counted.
@@ -173,6 +179,10 @@ pub enum QuotaUnit {
     Bytes,
     /// Limited tokens of a vault that are good.
     Tokens,
+    /// Jobs of an owner that wait or run.
+    Jobs,
+    /// Jobs that an owner submitted since midnight UTC.
+    JobsToday,
     /// Something that this version does not know.
     #[serde(other)]
     Other,
@@ -185,6 +195,8 @@ impl QuotaUnit {
             Self::Objects => "objects",
             Self::Bytes => "bytes",
             Self::Tokens => "tokens",
+            Self::Jobs => "jobs",
+            Self::JobsToday => "jobs-today",
             Self::Other => "things",
         }
     }
@@ -243,6 +255,7 @@ mod tests {
                 unit: QuotaUnit::Bytes,
                 used: 9,
                 max: 10,
+                free_at_ms: None,
             }),
             ..Problem::new(ProblemType::VaultFull, "why")
         };

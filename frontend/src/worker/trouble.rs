@@ -258,6 +258,12 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             STILL_STORED,
             "Wait until some are finished, then try again.",
         ),
+        P::TooManyJobsToday => trouble(
+            K::Refused,
+            "You have run as many analyses today as this server allows.",
+            STILL_STORED,
+            "Try again after midnight UTC.",
+        ),
         P::VaultFull => trouble(
             K::Full,
             "Your part of the storage is full.",

@@ -104,6 +104,10 @@ pub fn command(config: &Config) -> Command {
         .env(
             "DARKROOM_LIMITS__JOBS_PER_OWNER",
             config.limits.jobs_per_owner.to_string(),
+        )
+        .env(
+            "DARKROOM_LIMITS__JOBS_PER_DAY",
+            config.limits.jobs_per_day.to_string(),
         );
     command
 }

@@ -23,7 +23,7 @@ pub use self::compute::Compute;
 pub use self::events::JobEvents;
 pub use self::storage::Storage;
 use crate::audit::ChainError;
-use crate::problem::{MEDIA_TYPE, Problem};
+use crate::problem::{MEDIA_TYPE, Problem, ProblemType};
 use crate::token::{GRANT, Token};
 
 /// The longest JSON body that the client reads.
@@ -93,7 +93,11 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Link { is_transient, .. } => *is_transient,
-            Self::Problem(problem) => matches!(problem.status, 408 | 429 | 502 | 503 | 504),
+            // Tomorrow is not a little later.
+            Self::Problem(problem) => {
+                problem.kind != ProblemType::TooManyJobsToday
+                    && matches!(problem.status, 408 | 429 | 502 | 503 | 504)
+            }
             Self::Unexpected { .. } | Self::Chain(_) | Self::TooLarge { .. } => false,
         }
     }
