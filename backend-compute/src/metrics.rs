@@ -17,6 +17,8 @@ pub struct Metrics {
     registry: Registry,
     jobs: GenericGaugeVec<AtomicU64>,
     database_up: Gauge,
+    /// Jobs that brought their process down each time, and were set aside here.
+    pub jobs_exhausted: IntCounter,
     /// Bootstraps done, by all images.
     pub bootstraps: IntCounter,
     /// Bytes that evaluation keys take, those that are being expanded included.
@@ -54,6 +56,10 @@ impl Metrics {
         Ok(Self {
             jobs,
             database_up,
+            jobs_exhausted: counter(
+                "jobs_exhausted_total",
+                "Jobs set aside as their process died in each attempt.",
+            )?,
             bootstraps: counter("bootstraps_total", "Bootstraps done.")?,
             key_cache_bytes: gauge("key_cache_bytes", "Bytes of evaluation keys in memory.")?,
             key_cache_bytes_max: gauge("key_cache_bytes_max", "The most bytes of them.")?,

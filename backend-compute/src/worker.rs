@@ -11,6 +11,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use darkroom_api::compute::State;
 use darkroom_fhe::eval::EvaluationKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -199,8 +200,12 @@ async fn next(
 async fn tidy(context: Arc<Context>) {
     let mut sweep_at = Instant::now();
     loop {
-        if let Err(error) = context.queue.bury().await {
-            tracing::error!(%error, "jobs without attempts left cannot be ended");
+        match context.queue.bury().await {
+            Ok(ends) => {
+                let failed = ends.iter().filter(|&&end| end == State::Failed).count();
+                context.metrics.jobs_exhausted.inc_by(failed as u64);
+            }
+            Err(error) => tracing::error!(%error, "jobs without attempts left cannot be ended"),
         }
         if sweep_at <= Instant::now() {
             sweep_at += SWEEP_EVERY;

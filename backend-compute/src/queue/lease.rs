@@ -5,7 +5,7 @@ use darkroom_api::ids::JobId;
 use darkroom_api::problem::{Problem, ProblemType};
 use sqlx::Row;
 
-use super::row::{Claimed, Lease, Progress, to_claimed};
+use super::row::{Claimed, Lease, Progress, state, to_claimed};
 use super::{Holding, Queue, first, random};
 use crate::error::Error;
 
@@ -174,11 +174,11 @@ impl Queue {
     }
 
     /// Ends jobs that nobody will end: those whose worker died in the last attempt, and those that
-    /// were cancelled meanwhile. Returns how many.
+    /// were cancelled meanwhile. Returns how each of them ended.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn bury(&self) -> Result<usize, Error> {
+    pub async fn bury(&self) -> Result<Vec<State>, Error> {
         let sql = self.database.dialect.sql(
             "UPDATE jobs SET finished_ms = {now}, storage_grant = NULL, evaluation_key = NULL,
                 lease_token = NULL, lease_until_ms = NULL,
@@ -188,7 +188,7 @@ impl Queue {
                 WHERE (state = 'queued'
                         OR state = 'running' AND lease_until_ms <= {now} AND {up} >= $2)
                     AND (cancel = 1 OR attempts >= attempts_max) {skip_locked})
-            RETURNING id",
+            RETURNING id, state",
         );
         let problem = Problem::new(
             ProblemType::AttemptsExhausted,
@@ -206,7 +206,7 @@ impl Queue {
                 self.changes.changed(id);
             }
         }
-        Ok(buried.len())
+        buried.iter().map(state).collect()
     }
 
     /// Forgets jobs that ended long ago. Returns how many.

@@ -149,7 +149,7 @@ pub(super) fn request_digest(job: &SubmitJob) -> Result<String, Error> {
 }
 
 /// The state of the name in a column.
-fn state(row: &AnyRow) -> Result<State, Error> {
+pub(super) fn state(row: &AnyRow) -> Result<State, Error> {
     Ok(serde_json::from_value(
         row.try_get::<String, _>("state")?.into(),
     )?)

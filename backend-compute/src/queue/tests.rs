@@ -304,7 +304,7 @@ async fn cancelling_ends_what_waits_and_tells_what_runs(place: &Place) {
                 .unwrap();
         }
         assert!(queue.claim(Claimable::Any).await.unwrap().is_none());
-        assert_eq!(queue.bury().await.unwrap(), 1);
+        assert_eq!(queue.bury().await.unwrap().len(), 1);
         let job = queue.find(owner(1), id).await.unwrap();
         assert_eq!((job.state, job.problem), (State::Cancelled, None));
     }

@@ -59,6 +59,7 @@ async fn a_job_that_kills_its_worker_each_time_is_buried() {
     let problem = ended.problem.clone().unwrap();
     assert_eq!(problem.kind, ProblemType::AttemptsExhausted);
     assert!(count(&ended, State::Failed) > 0);
+    assert_eq!(compute.figure("jobs_exhausted_total").await, 1);
     // The next job is not held up.
     let next = owner.submit(&compute.client, &owner.big_job(1).await).await;
     assert_eq!(owner.end_of(&compute.client, next).await.state, State::Done);

@@ -154,17 +154,21 @@ impl Compute {
 
     /// A figure of its metrics.
     pub async fn figure(&self, name: &str) -> u64 {
-        let url = format!("{}{}", self.base, routes::METRICS);
-        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let name = format!("darkroom_compute_{name} ");
-        let line = text.lines().find_map(|line| line.strip_prefix(&name));
-        line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+        figure(&self.base, name).await
     }
 
     pub async fn stop(self) {
         self.handle.stop();
         self.task.await.unwrap().unwrap();
     }
+}
+
+async fn figure(base: &str, name: &str) -> u64 {
+    let url = format!("{base}{}", routes::METRICS);
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let name = format!("darkroom_compute_{name} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name));
+    line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
 }
 
 /// Somebody with a vault and a key, though the key is only a name here.

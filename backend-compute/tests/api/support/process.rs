@@ -9,6 +9,7 @@ use darkroom_api::client::Compute as Client;
 pub struct Process {
     child: Child,
     pub client: Client,
+    base: String,
 }
 
 impl Process {
@@ -27,8 +28,18 @@ impl Process {
         };
         // A full pipe would stop it.
         std::thread::spawn(move || log.for_each(drop));
-        let client = Client::new(&format!("http://{address}")).unwrap();
-        Self { child, client }
+        let base = format!("http://{address}");
+        let client = Client::new(&base).unwrap();
+        Self {
+            child,
+            client,
+            base,
+        }
+    }
+
+    /// A figure of its metrics.
+    pub async fn figure(&self, name: &str) -> u64 {
+        super::figure(&self.base, name).await
     }
 
     /// As the kernel does it when memory is short: no warning, no clean-up.
