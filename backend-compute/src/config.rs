@@ -65,7 +65,8 @@ pub struct Queue {
     pub poll_ms: u64,
     /// How long finished jobs can be asked for.
     pub keep_finished_ms: u64,
-    /// The pause after the first attempt that storage failed; it doubles with each attempt.
+    /// The pause after the first attempt that storage failed; it doubles with each attempt, up to a
+    /// minute.
     pub retry_pause_ms: u64,
     /// With PostgreSQL: how long a job is left to a node that has its evaluation key, and so many
     /// milliseconds of work earlier that node takes it than its turn comes.

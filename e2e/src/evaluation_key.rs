@@ -49,22 +49,9 @@ impl Owner {
     /// # Errors
     /// Storage's.
     pub async fn key_ref(&self) -> Result<EvaluationKeyRef, ClientError> {
-        let parts = key_ids(&self.key);
-        let read = |&id| ObjectRef {
-            kind: ObjectKind::EvaluationKey,
-            id,
-        };
-        let request = GrantRequest {
-            reads: parts.iter().map(read).collect(),
-            writes: Vec::new(),
-            valid_ms: GRANT_MS,
-        };
+        let request = key_request(&self.key);
         let grant = self.storage.grant(self.vault, &self.vault_token, &request);
-        Ok(EvaluationKeyRef {
-            parameters: ParameterSetId(NETWORK.id),
-            grant: grant.await?.grant,
-            parts,
-        })
+        Ok(key_ref(&self.key, grant.await?.grant))
     }
 
     /// Has images analysed by a network.
@@ -79,6 +66,28 @@ impl Owner {
             ..self.job(model, items, &grant)?
         };
         Ok(self.compute.submit(&self.compute_token, &job).await?)
+    }
+}
+
+/// What it takes to read a key's evaluation key.
+pub fn key_request(key: &ClientKey) -> GrantRequest {
+    let read = |id| ObjectRef {
+        kind: ObjectKind::EvaluationKey,
+        id,
+    };
+    GrantRequest {
+        reads: key_ids(key).into_iter().map(read).collect(),
+        writes: Vec::new(),
+        valid_ms: GRANT_MS,
+    }
+}
+
+/// A key's evaluation key as a job names it, with a grant to read it.
+pub fn key_ref(key: &ClientKey, grant: String) -> EvaluationKeyRef {
+    EvaluationKeyRef {
+        parameters: ParameterSetId(NETWORK.id),
+        parts: key_ids(key),
+        grant,
     }
 }
 

@@ -7,8 +7,12 @@ pub mod browser;
 pub mod evaluation_key;
 pub mod networks;
 pub mod owner;
+#[allow(missing_docs, clippy::unwrap_used)]
+#[path = "../../backend-compute/tests/api/support/postgres.rs"]
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod secrets;
 pub mod services;
 pub mod transit;
+pub mod twin;

@@ -1,8 +1,32 @@
-//! Networks made here, of as many bootstraps as a test needs.
+//! Models made here: linear ones, and networks of as many bootstraps as a test needs.
 
 use std::path::Path;
 
 use anyhow::Result;
+
+/// A linear model of so many pixels that tells one class from another.
+///
+/// # Errors
+/// The disk refuses.
+pub fn write_linear(
+    folder: &Path,
+    (width, height): (u32, u32),
+    [first, second]: [&str; 2],
+    weights: &[f64],
+    bias: f64,
+) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let form = format!(
+        "title = \"{first} or {second}\"\npurpose = \"Tells {first} from {second}.\"\n\
+         classes = [\"{first}\", \"{second}\"]\n\
+         [input]\nwidth = {width}\nheight = {height}\nscale = 255\n\
+         [[layers]]\nkind = \"linear\"\nweights = \"w.npy\"\nbias = {bias}\n"
+    );
+    std::fs::write(folder.join("model.toml"), form)?;
+    let shape = format!("({}, 1)", weights.len());
+    std::fs::write(folder.join("w.npy"), npy(&shape, weights))?;
+    Ok(())
+}
 
 /// A network of 8 x 8 pixels and three classes: every unit looks at a stripe.
 ///

@@ -22,7 +22,7 @@ use darkroom_tls::ClientSettings;
 use crate::services::Darkroom;
 
 /// Longer than any test.
-pub(crate) const GRANT_MS: u64 = 600_000;
+pub const GRANT_MS: u64 = 600_000;
 /// The longest result that is read.
 const RESULT_BYTES_MAX: usize = 8 << 20;
 
@@ -64,20 +64,30 @@ impl Owner {
         };
         let http = patient(darkroom_tls::http_client(&roots)?).build()?;
         let carrier: Arc<dyn Carrier> = Arc::new(http.clone());
-        let owner = Self {
-            vault: VaultId(key.vault_id()),
-            vault_token: Token::new(key.vault_token()),
-            compute_token: Token::new(key.compute_token()),
-            storage: Storage::over(&darkroom.storage_url(), http.clone(), Arc::clone(&carrier)),
-            compute: Compute::over(&darkroom.compute_url(), http, carrier),
-            randomness: Randomness::system()?,
-            key,
-        };
+        let storage = Storage::over(&darkroom.storage_url(), http.clone(), Arc::clone(&carrier));
+        let compute = Compute::over(&darkroom.compute_url(), http, carrier);
+        let owner = Self::at(key, storage, compute)?;
         owner
             .storage
             .open_vault(owner.vault, &owner.vault_token)
             .await?;
         Ok(owner)
+    }
+
+    /// The owner of this key, with nothing opened yet.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn at(key: ClientKey, storage: Storage, compute: Compute) -> Result<Self> {
+        Ok(Self {
+            vault: VaultId(key.vault_id()),
+            vault_token: Token::new(key.vault_token()),
+            compute_token: Token::new(key.compute_token()),
+            storage,
+            compute,
+            randomness: Randomness::system()?,
+            key,
+        })
     }
 
     /// The key's public name.
@@ -143,15 +153,7 @@ impl Owner {
     /// # Errors
     /// Storage's.
     pub async fn grant(&self, items: &[ItemRef], valid_ms: u64) -> Result<Grant, ClientError> {
-        let read = |item: &ItemRef| ObjectRef {
-            kind: ObjectKind::Image,
-            id: item.image,
-        };
-        let request = GrantRequest {
-            reads: items.iter().map(read).collect(),
-            writes: items.iter().map(|item| item.result).collect(),
-            valid_ms,
-        };
+        let request = grant_request(items, valid_ms);
         self.storage
             .grant(self.vault, &self.vault_token, &request)
             .await
@@ -198,6 +200,11 @@ impl Owner {
         Err(anyhow!("the events of {job} ended before the job did"))
     }
 
+    /// A new token.
+    pub fn draw_token(&mut self) -> Token {
+        Token::new(self.randomness.bytes())
+    }
+
     /// Fetches and reads a result.
     ///
     /// # Errors
@@ -209,10 +216,31 @@ impl Owner {
             .storage
             .object(self.vault, kind, result, access, RESULT_BYTES_MAX)
             .await?;
-        let (head, payload) = header::open(&object, kind)?;
+        self.open_result(&object)
+    }
+
+    /// Reads a result, header included.
+    ///
+    /// # Errors
+    /// It is not a result under this key.
+    pub fn open_result(&self, object: &[u8]) -> Result<Answer> {
+        let (head, payload) = header::open(object, ObjectKind::Result)?;
         ensure!(head.key == self.key_id(), "the result is under another key");
         let result = EncryptedResult::from_payload(head.parameters.0, payload)?;
         Ok(self.key.decrypt_result(&result)?)
+    }
+}
+
+/// What a job of these items has to be granted.
+pub fn grant_request(items: &[ItemRef], valid_ms: u64) -> GrantRequest {
+    let read = |item: &ItemRef| ObjectRef {
+        kind: ObjectKind::Image,
+        id: item.image,
+    };
+    GrantRequest {
+        reads: items.iter().map(read).collect(),
+        writes: items.iter().map(|item| item.result).collect(),
+        valid_ms,
     }
 }
 

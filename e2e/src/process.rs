@@ -120,16 +120,21 @@ impl Process {
         Ok(())
     }
 
+    /// Holds it still as it is, as a machine does that is suspended, or lets it go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn hold_still(&self, still: bool) -> Result<()> {
+        let signal = if still { Signal::STOP } else { Signal::CONT };
+        self.signal(signal)
+    }
+
     /// Asks it to stop and waits until it has.
     ///
     /// # Errors
     /// It does not stop, or ends with an error.
     pub async fn stop(&mut self) -> Result<()> {
-        let id = i32::try_from(self.child.id())?;
-        kill_process(
-            Pid::from_raw(id).context("a process without an id")?,
-            Signal::TERM,
-        )?;
+        self.signal(Signal::TERM)?;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             match self.child.try_wait()? {
@@ -139,6 +144,12 @@ impl Process {
             }
         }
         bail!("does not stop:\n{}", self.log())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill_process(id.context("a process without an id")?, signal)?;
+        Ok(())
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Service {
     program: PathBuf,
     scheme: &'static str,
     settings: Vec<(String, String)>,
+    /// The one core that it runs on.
+    core: Option<usize>,
     log: PathBuf,
     address: SocketAddr,
     process: Option<Process>,
@@ -150,6 +152,14 @@ impl Service {
         Self::named(program, program, folder, settings)
     }
 
+    /// A service by itself that will listen at this address. It is not started.
+    pub fn alone(program: &str, name: &str, folder: &TempDir, address: SocketAddr) -> Self {
+        Self {
+            address,
+            ..Self::named(program, name, folder, &[])
+        }
+    }
+
     pub(crate) fn named(program: &str, name: &str, folder: &TempDir, settings: Settings) -> Self {
         let settings = settings
             .iter()
@@ -158,15 +168,25 @@ impl Service {
             program: programs().join(program),
             scheme: "http",
             settings: settings.collect(),
+            core: None,
             log: folder.path().join(format!("{name}.log")),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             process: None,
         }
     }
 
-    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
+    /// The same with one more setting, as in [`Settings`].
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
         self.settings
             .push((format!("DARKROOM_{key}"), value.to_owned()));
+        self
+    }
+
+    /// The same on one core alone.
+    #[must_use]
+    pub fn on_core(mut self, core: usize) -> Self {
+        self.core = Some(core);
         self
     }
 
@@ -199,7 +219,15 @@ impl Service {
     /// # Errors
     /// The program is missing or does not start.
     pub async fn start(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.core {
+            None => Command::new(&self.program),
+            Some(core) => {
+                let mut pinned = Command::new("taskset");
+                pinned.args(["--cpu-list", &core.to_string()]);
+                pinned.arg(&self.program);
+                pinned
+            }
+        };
         command
             .env("NO_COLOR", "1")
             .env("DARKROOM_LISTEN", self.address.to_string());
@@ -222,6 +250,15 @@ impl Service {
         self.process
             .take()
             .map_or(Ok(()), |mut process| process.kill())
+    }
+
+    /// Holds it still as it is, as a machine does that is suspended, or lets it go on.
+    ///
+    /// # Errors
+    /// It does not run, or the system refuses.
+    pub fn hold_still(&self, still: bool) -> Result<()> {
+        let process = self.process.as_ref().context("it does not run")?;
+        process.hold_still(still)
     }
 
     /// Asks it to stop and waits.
@@ -263,6 +300,15 @@ impl Service {
                 return Ok(());
             }
         }
+    }
+
+    /// The processor time that it has used since it was started, in seconds.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn processor_s(&self) -> Result<f64> {
+        let process = self.process.as_ref().context("it does not run")?;
+        process.processor_s()
     }
 
     /// The memory that it holds, in MiB.

@@ -1,4 +1,4 @@
-//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | page | tools | deny`.
+//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | soak | page | tools | deny`.
 
 mod bench;
 mod command;
@@ -10,6 +10,7 @@ mod ports;
 mod rules;
 mod run;
 mod services;
+mod soak;
 mod test;
 mod tools;
 mod transit;
@@ -39,6 +40,8 @@ enum Task {
     Test(test::Options),
     /// Measure, and print a table beside the targets.
     Bench(bench::Options),
+    /// Kill the services at random moments under load, and look whether anything is lost.
+    Soak(soak::Options),
     /// Build the page into `dist/`.
     Page(page::Options),
     /// Install what the other commands need and is missing.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Certs(options) => run::certs(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Page(options) => {
             tools::Tools::for_page().and_then(|tools| page::build(&tools, &options))
         }

@@ -12,6 +12,10 @@ use crate::error::Error;
 /// After the database was away, a worker renews its leases within so long.
 const RETURN_MS: i64 = 5000;
 
+/// The pause after an attempt that storage failed does not grow beyond this: attempts count as well
+/// when compute was killed, and storage may long be back.
+const RETRY_PAUSE_MAX_MS: u64 = 60_000;
+
 /// How a worker lets go of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum End {
@@ -145,7 +149,12 @@ impl Queue {
             End::Failed(problem) => (State::Failed, Some(serde_json::to_string(problem)?), 0, 0),
             End::Cancelled => (State::Cancelled, None, 0, 0),
             End::Released => (State::Queued, None, 0, 1),
-            End::Postponed => (State::Queued, None, self.pause_ms(claimed.attempts), 0),
+            End::Postponed => (
+                State::Queued,
+                None,
+                pause_ms(self.settings.retry_pause_ms, claimed.attempts),
+                0,
+            ),
         };
         // A job that goes back after its owner cancelled it is cancelled by `bury`.
         let sql = self.database.dialect.sql(
@@ -239,13 +248,26 @@ impl Queue {
     fn return_ms(&self) -> i64 {
         self.lease_ms().min(RETURN_MS)
     }
+}
 
-    fn pause_ms(&self, attempts: u32) -> i64 {
-        let doublings = attempts.saturating_sub(1).min(16);
-        signed(self.settings.retry_pause_ms.saturating_mul(1 << doublings))
-    }
+fn pause_ms(first_ms: u64, attempts: u32) -> i64 {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let pause_ms = first_ms.saturating_mul(1 << doublings);
+    signed(pause_ms.min(RETRY_PAUSE_MAX_MS.max(first_ms)))
 }
 
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let pauses = [1, 2, 3, 4, 200].map(|attempts| pause_ms(10_000, attempts));
+        assert_eq!(pauses, [10_000, 20_000, 40_000, 60_000, 60_000]);
+        assert_eq!(pause_ms(3_600_000, 2), 3_600_000);
+    }
 }

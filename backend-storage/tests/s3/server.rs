@@ -1,6 +1,6 @@
 //! A real S3 server on a real port, over a folder, with signatures checked.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,6 +55,10 @@ struct Connections {
 
 impl Server {
     pub fn start(root: PathBuf) -> Self {
+        Self::start_at(root, "127.0.0.1:0")
+    }
+
+    pub fn start_at(root: PathBuf, address: impl ToSocketAddrs) -> Self {
         std::fs::create_dir_all(root.join(BUCKET)).unwrap();
         let faults = Arc::<Faults>::default();
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
@@ -71,7 +75,7 @@ impl Server {
             .enable_all()
             .build()
             .unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let writes = Arc::clone(&served.writes);

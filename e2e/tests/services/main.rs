@@ -6,6 +6,7 @@ mod key_parts;
 mod networks;
 mod outages;
 mod refusals;
+mod soak;
 mod transit;
 mod whole_path;
 mod zoo;

@@ -6,8 +6,9 @@ use darkroom_fhe::Answer;
 use darkroom_fhe::eval::clear;
 use darkroom_fhe::model::Model;
 use darkroom_fhe::picture::Pixels;
-use e2e::networks::npy;
+use e2e::networks::write_linear;
 use e2e::owner::load_model;
+use e2e::twin::check_same;
 
 /// The shipped models.
 pub fn shipped() -> Vec<PathBuf> {
@@ -31,44 +32,12 @@ pub fn small() -> tempfile::TempDir {
     let left_right: Vec<f64> = (0..64)
         .map(|i| if i % 8 < 4 { -0.03 } else { 0.03 })
         .collect();
-    write_model(
-        &folder.path().join("left-right"),
-        8,
-        8,
-        ["left", "right"],
-        &left_right,
-        0.0,
-    );
-    write_model(
-        &folder.path().join("bright-dark"),
-        8,
-        8,
-        ["bright", "dark"],
-        &[-0.05; 64],
-        1.6,
-    );
+    let write = |name: &str, classes, weights: &[f64], bias| {
+        write_linear(&folder.path().join(name), (8, 8), classes, weights, bias).unwrap();
+    };
+    write("left-right", ["left", "right"], &left_right, 0.0);
+    write("bright-dark", ["bright", "dark"], &[-0.05; 64], 1.6);
     folder
-}
-
-fn write_model(
-    folder: &Path,
-    width: u32,
-    height: u32,
-    classes: [&str; 2],
-    weights: &[f64],
-    bias: f64,
-) {
-    std::fs::create_dir_all(folder).unwrap();
-    let [first, second] = classes;
-    let form = format!(
-        "title = \"{first} or {second}\"\npurpose = \"Tells {first} from {second}.\"\n\
-         classes = [\"{first}\", \"{second}\"]\n\
-         [input]\nwidth = {width}\nheight = {height}\nscale = 255\n\
-         [[layers]]\nkind = \"linear\"\nweights = \"w.npy\"\nbias = {bias}\n"
-    );
-    std::fs::write(folder.join("model.toml"), form).unwrap();
-    let shape = format!("({}, 1)", weights.len());
-    std::fs::write(folder.join("w.npy"), npy(&shape, weights)).unwrap();
 }
 
 pub fn twin(folder: &Path, pixels: &Pixels) -> Answer {
@@ -78,54 +47,5 @@ pub fn twin(folder: &Path, pixels: &Pixels) -> Answer {
 /// Equal up to the noise that the model itself predicts.
 #[track_caller]
 pub fn assert_same(model: &Model, found: &Answer, expected: &Answer) {
-    assert_eq!(found.classes, expected.classes);
-    let noise = deviations(model);
-    let allowed: Vec<f64> = match model.lookups().last() {
-        // Missed with a chance of 2^-40.
-        Some(layer) => layer.outputs().iter().map(|o| o.tolerance()).collect(),
-        None => noise.iter().map(|deviation| 8.0 * deviation).collect(),
-    };
-    let pairs = found.scores.iter().zip(&expected.scores);
-    for (allowed, (found, expected)) in allowed.iter().copied().zip(pairs) {
-        assert!(
-            (found - expected).abs() <= allowed,
-            "{found} for {expected}, allowed {allowed}"
-        );
-    }
-    if found.label != expected.label {
-        // Two classes as good as equal may change places; others may not.
-        let (lead, deviation) = lead(expected, found.class, &noise);
-        assert!(
-            lead <= 6.0 * deviation,
-            "{} for {}, which led by {lead}, {deviation} being one deviation of noise",
-            found.label,
-            expected.label
-        );
-    }
-}
-
-/// The standard deviation of each score's noise.
-fn deviations(model: &Model) -> Vec<f64> {
-    match model.lookups().last() {
-        Some(layer) => layer
-            .outputs()
-            .iter()
-            .map(|o| o.noise_deviation())
-            .collect(),
-        None => {
-            let scores = model.layer().scores().iter();
-            scores.map(|score| score.noise_deviation()).collect()
-        }
-    }
-}
-
-/// By how much the label leads another class, and the standard deviation of that lead.
-fn lead(answer: &Answer, other: usize, noise: &[f64]) -> (f64, f64) {
-    match (&answer.scores[..], noise) {
-        ([score], [noise]) => (score.abs(), *noise),
-        (scores, noise) => (
-            scores[answer.class] - scores[other],
-            noise[answer.class].hypot(noise[other]),
-        ),
-    }
+    check_same(model, found, expected).unwrap();
 }

@@ -38,6 +38,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("opening, one core", AtLeast(1.0)),
     ("small request, added by a sealed link", AtMost(3.0)),
     ("28 MB up, sealed beside unsealed", AtMost(1.3)),
+    ("two compute processes against one", AtLeast(1.9)),
 ];
 
 /// The same for each network: its name and this.

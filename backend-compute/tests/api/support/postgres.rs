@@ -18,7 +18,7 @@ const RUN: &str = r#"
 server=$!
 read -r _
 kill -CONT $server $(ps -o pid= --ppid $server) 2>/dev/null
-kill -INT $server
+kill -INT $server 2>/dev/null
 wait $server
 "#;
 
@@ -142,21 +142,39 @@ impl Postgres {
         }
     }
 
+    /// Ends it as `kill -9` of all its processes does. The soak uses it, which has this file too.
+    #[allow(dead_code)]
+    pub fn kill(&self) {
+        let processes = self.held();
+        signal("-KILL", &processes);
+        // The next server refuses to start beside one that is left.
+        while processes.iter().any(|process| is_alive(process)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stop();
+    }
+
     /// Makes it as silent as a machine that lost its power, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
-        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let processes = self.held();
+        if !frozen {
+            assert!(signal("-CONT", &processes));
+        }
+    }
+
+    /// Its processes, all of them held still.
+    fn held(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let parent = text.lines().next().unwrap().to_owned();
-        let kill = |processes: &[&str]| {
-            let kill = Command::new("kill").arg(signal).args(processes).output();
-            kill.unwrap().status.success()
-        };
+        let mut processes = vec![parent.clone()];
         // First, so that it has no more children; those that it had may end meanwhile.
-        assert!(kill(&[&parent]));
+        assert!(signal("-STOP", &processes));
         let list = ["-o", "pid=", "--ppid", &parent];
         let children = Command::new("ps").args(list).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
-        kill(&children.split_whitespace().collect::<Vec<_>>());
+        processes.extend(children.split_whitespace().map(str::to_owned));
+        signal("-STOP", &processes);
+        processes
     }
 
     /// The URL of a new, empty database.
@@ -205,6 +223,18 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Sends a signal; whether all of the processes got it.
+fn signal(name: &str, processes: &[String]) -> bool {
+    let kill = Command::new("kill").arg(name).args(processes).output();
+    kill.unwrap().status.success()
+}
+
+/// One that is dead and only waits for its parent to look is not.
+fn is_alive(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z"))
 }
 
 /// Where the newest version's programs are.

@@ -1,8 +1,9 @@
-//! Measures the whole path, or the parts that are named (`transit`, `jobs`, `networks`, `browser`), and
+//! Measures the whole path, or the parts that are named (`transit`, `scaling`, `jobs`, `networks`, `browser`), and
 //! prints a JSON line a figure: `cargo xtask bench` reads them.
 
 mod browser;
 mod networks;
+mod scaling;
 mod transit;
 
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ async fn main() -> Result<()> {
     let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     if is_wanted("transit") {
         transit::measure().await?;
+    }
+    if is_wanted("scaling") {
+        scaling::measure().await?;
     }
     let darkroom = Darkroom::start().await?;
     if is_wanted("jobs") {
