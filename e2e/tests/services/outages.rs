@@ -1,7 +1,10 @@
 //! Services that go away and come back.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use darkroom_api::client::ClientError;
 use darkroom_api::compute::{Job, State};
 use darkroom_api::ids::ObjectId;
 use darkroom_api::problem::ProblemType;
@@ -245,4 +248,37 @@ async fn all_services_stop_when_asked() {
     s.darkroom.gateway.stop().await.unwrap();
     s.darkroom.compute.stop().await.unwrap();
     s.darkroom.storage.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_without_a_reason_is_told_by_its_status() {
+    let statuses = [
+        (408, true),
+        (429, true),
+        (500, false),
+        (502, true),
+        (404, false),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    // As actix answers who is slow with a request, and proxies whose service is away.
+    let proxy = std::thread::spawn(move || {
+        for (status, _) in statuses {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let _ = socket.read(&mut asked).unwrap();
+            let head = format!("HTTP/1.1 {status} No\r\nconnection: close\r\n");
+            write!(socket, "{head}content-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let compute = darkroom_api::client::Compute::new(&base).unwrap();
+    for (expected, is_transient) in statuses {
+        let error = compute.catalogue().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Status { status, .. } if status == expected),
+            "{error:?}"
+        );
+        assert_eq!(error.is_transient(), is_transient, "{expected}");
+    }
+    proxy.join().unwrap();
 }

@@ -66,6 +66,14 @@ pub enum ClientError {
         /// What is odd about it.
         detail: String,
     },
+    /// A failure without a reason: not of a service but of its HTTP server, or of a proxy before it.
+    #[error("{url} answered with status {status} and no reason")]
+    Status {
+        /// What was asked, without its query.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The log of a vault is not one chain: it was altered.
     #[error("the log of the vault was altered: {0}")]
     Chain(#[from] ChainError),
@@ -95,12 +103,17 @@ impl ClientError {
             Self::Link { is_transient, .. } => *is_transient,
             // Tomorrow is not a little later.
             Self::Problem(problem) => {
-                problem.kind != ProblemType::TooManyJobsToday
-                    && matches!(problem.status, 408 | 429 | 502 | 503 | 504)
+                problem.kind != ProblemType::TooManyJobsToday && may_pass(problem.status)
             }
+            Self::Status { status, .. } => may_pass(*status),
             Self::Unexpected { .. } | Self::Chain(_) | Self::TooLarge { .. } => false,
         }
     }
+}
+
+/// Whether what this HTTP status says does not last.
+fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 429 | 502 | 503 | 504)
 }
 
 /// What opens a vault's objects.
@@ -199,10 +212,8 @@ impl Endpoint {
                 return Err(problem.into());
             }
         }
-        Err(ClientError::Unexpected {
-            url,
-            detail: format!("status {status}"),
-        })
+        let status = status.as_u16();
+        Err(ClientError::Status { url, status })
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
