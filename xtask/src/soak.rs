@@ -21,6 +21,9 @@ pub struct Options {
     /// Where to keep everything.
     #[arg(long, value_enum, default_value = "both")]
     store: Store,
+    /// How long on average between two blows; longer for a slower machine.
+    #[arg(long, value_name = "N")]
+    gap_ms: Option<u64>,
     /// Use the development build.
     #[arg(long)]
     dev: bool,
@@ -49,6 +52,9 @@ pub fn run(options: &Options) -> Result<()> {
         .args(["--kills", &options.kills.to_string()]);
     if let Some(seed) = options.seed {
         soak.args(["--seed", &seed.to_string()]);
+    }
+    if let Some(gap_ms) = options.gap_ms {
+        soak.args(["--gap-ms", &gap_ms.to_string()]);
     }
     match options.store {
         Store::Disk => soak.args(["--store", "disk"]),

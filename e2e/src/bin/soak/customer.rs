@@ -113,10 +113,8 @@ impl Customer {
             let pause = (Duration::ZERO, Duration::from_millis(40));
             sleep(self.dice.between(pause)).await;
         }
-        while !self.ledger.open.is_empty() && self.tally.faults() < FAULTS_MAX {
-            let done = self.finish().await;
-            self.judge("finishing a job", done);
-        }
+        let done = self.finish_all().await;
+        self.judge("finishing all jobs", done);
         self
     }
 

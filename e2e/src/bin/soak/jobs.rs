@@ -12,14 +12,16 @@ use darkroom_fhe::eval::clear;
 use e2e::evaluation_key::{key_ref, key_request};
 use e2e::owner::{GRANT_MS, grant_request, pattern};
 use e2e::twin::check_same;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::customer::{Customer, digest};
 use crate::fleet::Way;
 use crate::ledger::Open;
 
-/// A job that lasts longer runs for ever.
-const JOB_MAX: Duration = Duration::from_secs(240);
+/// A job is followed for so long before something else is done.
+const FOLLOWED: Duration = Duration::from_secs(15);
+/// What lasts longer after the last kill runs for ever.
+const JOB_MAX: Duration = Duration::from_secs(180);
 /// The most images in a job.
 const IMAGES_MAX: usize = 4;
 
@@ -55,7 +57,6 @@ impl Customer {
             items,
             seeds,
             is_cancelled: false,
-            since: Instant::now(),
         });
         self.tally.act("jobs submitted", 1);
         Ok(())
@@ -110,22 +111,44 @@ impl Customer {
         Ok(())
     }
 
-    /// Waits for the oldest job and checks all that came of it.
+    /// Waits for the oldest job and checks all that came of it. One that takes long, as compute is
+    /// killed again and again, is left for later.
     pub async fn finish(&mut self) -> Result<()> {
         let Some(open) = self.ledger.open.pop_front() else {
             return Ok(());
         };
         let ended = self.end_of(&open).await;
-        let ended = ended.with_context(|| format!("job {}", open.job))?;
+        let Some(ended) = ended.with_context(|| format!("job {}", open.job))? else {
+            self.ledger.open.push_back(open);
+            return Ok(());
+        };
         self.ledger.jobs.insert(open.job, true);
         self.tally.act("jobs ended", 1);
         let checked = self.check_end(&open, &ended).await;
         checked.with_context(|| format!("{ended:?}"))
     }
 
-    async fn end_of(&self, open: &Open) -> Result<Job> {
+    /// When nothing is killed any more, every job ends.
+    pub async fn finish_all(&mut self) -> Result<()> {
+        let began = Instant::now();
+        while !self.ledger.open.is_empty() {
+            self.finish().await?;
+            let Some(open) = self.ledger.open.front() else {
+                break;
+            };
+            if began.elapsed() > JOB_MAX {
+                let (id, token) = (open.job, &self.owner.compute_token);
+                let look = |way: Way| async move { way.compute.job(token, id).await };
+                let job = self.patiently(look).await.outcome?;
+                bail!("it does not end: {job:?}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_of(&self, open: &Open) -> Result<Option<Job>, ClientError> {
         let (id, token) = (open.job, &self.owner.compute_token);
-        // A service that stops ends the stream: then another one is asked.
+        // A service that stops ends the stream.
         let follow = |way: Way| async move {
             let mut events = way.compute.events(token, id).await?;
             while let Some(job) = events.next().await? {
@@ -135,18 +158,10 @@ impl Customer {
             }
             Ok(None)
         };
-        while open.since.elapsed() < JOB_MAX {
-            match self.patiently(follow).await.outcome {
-                Ok(Some(job)) => return Ok(job),
-                Ok(None) => {}
-                Err(ClientError::Unexpected { .. }) => break,
-                Err(error) => return Err(error.into()),
-            }
-            sleep(Duration::from_millis(100)).await;
+        match timeout(FOLLOWED, self.patiently(follow)).await {
+            Ok(answered) => answered.outcome,
+            Err(_) => Ok(None),
         }
-        let look = |way: Way| async move { way.compute.job(token, id).await };
-        let job = self.patiently(look).await.outcome?;
-        bail!("it does not end: {job:?}");
     }
 
     async fn check_end(&mut self, open: &Open, ended: &Job) -> Result<()> {

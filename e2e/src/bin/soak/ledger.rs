@@ -49,7 +49,6 @@ pub struct Open {
     pub items: Vec<ItemRef>,
     pub seeds: Vec<u32>,
     pub is_cancelled: bool,
-    pub since: Instant,
 }
 
 impl Ledger {

@@ -49,6 +49,9 @@ struct Options {
     /// Where to keep everything; both, one after the other, where absent.
     #[arg(long, value_enum)]
     store: Option<Store>,
+    /// How long on average between two blows, in milliseconds.
+    #[arg(long)]
+    gap_ms: Option<u64>,
     /// How many owners work at the same time.
     #[arg(long)]
     owners: Option<usize>,
@@ -78,7 +81,7 @@ async fn run(options: &Options) -> Result<()> {
     let mut faults = 0;
     for store in stores {
         println!("soak on {store:?}, seed {seed}");
-        let pace = Pace::of(options.kills, options.owners);
+        let pace = Pace::of(options.kills, options.owners, options.gap_ms);
         faults += soak(store, pace, &Dice::new(seed), seed).await?;
     }
     match faults {

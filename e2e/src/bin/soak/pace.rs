@@ -33,11 +33,12 @@ pub struct Pace {
 const SHORT: u64 = 50;
 
 impl Pace {
-    pub fn of(kills: u64, owners: Option<usize>) -> Self {
+    pub fn of(kills: u64, owners: Option<usize>, gap_ms: Option<u64>) -> Self {
         let pace = if kills < SHORT { short() } else { long() };
         Self {
             kills,
             owners: owners.unwrap_or(pace.owners),
+            gap: gap_ms.map_or(pace.gap, |mean| (ms(0), ms(mean * 2))),
             ..pace
         }
     }
