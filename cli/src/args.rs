@@ -1,10 +1,13 @@
 //! The command line.
 
+pub mod owner;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use darkroom_api::ids::ModelId;
+use owner::{Invitation, Limited, Log, TokenCommand, Vault};
 
 /// Analyses pictures that nobody but their owner ever sees.
 #[derive(Debug, Parser)]
@@ -50,6 +53,13 @@ pub enum Command {
     },
     /// Encrypts pictures, has the server run a model on them, and reads the results
     Analyse(Analyse),
+    /// Shows how full your vault is, and opens it if it is not there yet
+    Vault(Vault),
+    /// Rotates your vault's token; makes, lists and revokes limited ones for colleagues and machines
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Prints your vault's log, checked: who did what in it
+    Log(Log),
     /// Encrypts one picture to a file
     Encrypt(Encrypt),
     /// Makes the evaluation key that networks need: public, made once for a key and all networks
@@ -90,6 +100,12 @@ pub struct Analyse {
     /// Your key
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
+    /// What opens a new vault.
+    #[command(flatten)]
+    pub invitation: Invitation,
+    /// What is used in the place of the key's own token.
+    #[command(flatten)]
+    pub limited: Limited,
     /// The model to run; `darkroom models` lists them
     #[arg(long, value_name = "ID")]
     pub model: ModelId,
@@ -99,8 +115,9 @@ pub struct Analyse {
     /// Print one JSON object a picture and line
     #[arg(long)]
     pub json: bool,
-    /// Delete the encrypted pictures and results on the server once they are read
-    #[arg(long)]
+    /// Delete the encrypted pictures and results on the server once they are read; a limited token
+    /// cannot
+    #[arg(long, conflicts_with = "token")]
     pub forget: bool,
 }
 

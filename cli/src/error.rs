@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use darkroom_api::access::GENERATION_LAST;
+use darkroom_api::audit::ChainError;
 use darkroom_api::client::ClientError;
 use darkroom_api::header::HeaderError;
-use darkroom_api::ids::KeyId;
+use darkroom_api::ids::{KeyId, VaultId};
 use darkroom_api::problem::Problem;
 
 /// Why a command failed. Never holds a pixel or a bit of a key.
@@ -190,6 +192,110 @@ pub enum Error {
         server: String,
         /// What came back.
         source: ClientError,
+    },
+    /// The server wants an invitation, and none was brought.
+    #[error(
+        "{server} opens new vaults by invitation, and has none of your key yet: ask whoever runs it for \
+         an invitation, and give it once with --invitation or in DARKROOM_INVITATION"
+    )]
+    InvitationNeeded {
+        /// The server.
+        server: String,
+    },
+    /// The invitation is not good.
+    #[error(
+        "the invitation opens no vault at {server}: it is unknown, was used for another vault, or has \
+         ended; ask whoever runs it for a new one"
+    )]
+    InvitationRefused {
+        /// The server.
+        server: String,
+    },
+    /// The server opens no vaults.
+    #[error(
+        "{server} opens no new vaults, and has none of your key; check --key and --server, or ask \
+         whoever runs it"
+    )]
+    OpeningClosed {
+        /// The server.
+        server: String,
+    },
+    /// There is a vault, and nothing that the key derives opens it.
+    #[error(
+        "{server} has a vault of your key, but refuses all tokens of it, {GENERATION_LAST} rotations \
+         far; nothing is lost; ask whoever runs it whether the vault was opened with another token"
+    )]
+    NoGeneration {
+        /// The server.
+        server: String,
+    },
+    /// The token was rotated as often as can be.
+    #[error(
+        "the token was rotated {GENERATION_LAST} times, which is the most; make a new key with darkroom \
+         keygen for what comes"
+    )]
+    RotatedOut,
+    /// Whether it was rotated is not known.
+    #[error(
+        "whether the token was rotated is not known; nothing is lost: the next command finds out which \
+         one is good"
+    )]
+    RotationUnknown {
+        /// What came back.
+        source: ClientError,
+    },
+    /// A limited token is not good, or not for this vault.
+    #[error(
+        "the limited token does not open vault {vault}: it is of another one (name that with --vault), \
+         has ended or was revoked; ask the vault's owner"
+    )]
+    LimitedRefused {
+        /// The vault.
+        vault: VaultId,
+    },
+    /// A vault was named without the token that opens it.
+    #[error("--vault goes with a limited token: name it with --token or in DARKROOM_TOKEN")]
+    VaultWithoutToken,
+    /// Limited tokens delete nothing.
+    #[error("a limited token deletes nothing, so --forget cannot be had with one; leave it out")]
+    LimitedForgets,
+    /// A text is no token.
+    #[error(
+        "{place} holds no token: that is 64 hexadecimal digits, as darkroom token make prints them"
+    )]
+    NotAToken {
+        /// The file or variable.
+        place: String,
+    },
+    /// A file is no checkpoint.
+    #[error("{} is not a checkpoint of a log; name another file", path.display())]
+    NotACheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint is of another vault.
+    #[error(
+        "{} remembers the log of vault {found}, and yours is {own}; name another file",
+        path.display()
+    )]
+    ForeignCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// Its vault.
+        found: VaultId,
+        /// The vault of the key.
+        own: VaultId,
+    },
+    /// The log is not what it was.
+    #[error(
+        "the log was rewritten since {} was written: keep that file, and ask whoever runs the server",
+        path.display()
+    )]
+    PastRewritten {
+        /// The file that remembers.
+        path: PathBuf,
+        /// What is missed.
+        source: ChainError,
     },
     /// TLS cannot be set up.
     #[error(transparent)]

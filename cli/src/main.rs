@@ -2,7 +2,8 @@
 //!
 //! Two ways: `analyse` sends encrypted pictures through a gateway and reads what comes back;
 //! `encrypt`, `compute` and `decrypt` do the stages one by one over files, on any machines.
-//! `evaluate` measures a model on pictures whose labels are known.
+//! `evaluate` measures a model on pictures whose labels are known. `vault`, `token` and `log` are the
+//! owner's: who may do what in her vault, and what was done.
 
 mod age_file;
 mod args;
@@ -20,6 +21,7 @@ mod simulate;
 mod stages;
 mod threads;
 mod timing;
+mod vault;
 mod words;
 
 use std::io::IsTerminal;
@@ -55,6 +57,9 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Simulate(simulate) => return Ok(simulate::run(&simulate)?),
         Command::Evaluate(evaluate) => return Ok(evaluate::run(&evaluate)?),
         Command::Models { server, json } => return Ok(wait(online::models(&server, json))??),
+        Command::Vault(show) => wait(vault::show(&show))??,
+        Command::Token(command) => wait(vault::token(command))??,
+        Command::Log(log) => wait(vault::log(&log))??,
         Command::Analyse(analyse) => return Ok(wait(online::analyse(&analyse))??),
     }
     Ok(ExitCode::SUCCESS)

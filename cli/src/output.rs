@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use darkroom_fhe::Answer;
 use serde::{Serialize, Serializer};
 
+use crate::error::Error;
+use crate::vault;
+
 /// An answer in JSON: the same members wherever one is printed.
 #[derive(Debug, Serialize)]
 pub struct AnswerJson<'a> {
@@ -99,8 +102,17 @@ pub fn bytes(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// An error with everything that caused it, in one line.
+/// An error with everything that caused it and what to do, in one line.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let text = causes(error);
+    let own = error.downcast_ref::<Error>();
+    match own.and_then(Error::problem).and_then(vault::hint) {
+        Some(hint) => format!("{text}; {hint}"),
+        None => text,
+    }
+}
+
+fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -81,7 +81,7 @@ impl Owner {
     pub fn at(key: ClientKey, storage: Storage, compute: Compute) -> Result<Self> {
         Ok(Self {
             vault: VaultId(key.vault_id()),
-            vault_token: Token::new(key.vault_token()),
+            vault_token: Token::new(key.vault_token(0)),
             compute_token: Token::new(key.compute_token()),
             storage,
             compute,

@@ -141,6 +141,21 @@ impl Darkroom {
         format!("{}{GATEWAY_COMPUTE}", self.gateway.url())
     }
 
+    /// An invitation, as the operator makes one.
+    ///
+    /// # Errors
+    /// The program is missing or fails.
+    pub fn invite(&self) -> Result<String> {
+        let mut invite = Command::new(program("backend-storage"));
+        let folder = self.folder().join("storage");
+        let made = invite
+            .arg("invite")
+            .env("DARKROOM_DATA_DIR", folder)
+            .output()?;
+        ensure!(made.status.success(), "{made:?}");
+        Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    }
+
     /// Where everything is kept.
     pub fn folder(&self) -> &Path {
         self.folder.path()

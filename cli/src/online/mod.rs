@@ -13,10 +13,11 @@ use std::process::ExitCode;
 use darkroom_api::compute::JOB_IMAGES_MAX;
 
 pub use catalogue::models;
+pub use session::{connect, patiently};
 
 use crate::args::Analyse;
 use crate::error::Error;
-use crate::key_file;
+use crate::key_file::KeyFile;
 use crate::progress::Progress;
 use batch::Batch;
 use report::Report;
@@ -27,9 +28,9 @@ const INTERRUPTED: u8 = 130;
 
 /// `darkroom analyse`
 pub async fn analyse(args: &Analyse) -> Result<ExitCode, Error> {
-    let key = key_file::read(&args.key)?;
+    let file = KeyFile::read(&args.key)?;
     let progress = Progress::begin("asking the server");
-    let session = Session::begin(&args.server, key, &args.model).await?;
+    let session = Session::begin(args, file, &progress).await?;
     let report = Report::new(args.json, args.images.len(), &session, progress);
     if let Some(card) = session.card.evaluation_key {
         tokio::select! {

@@ -15,8 +15,11 @@ use darkroom_fhe::params::IMAGE;
 use darkroom_fhe::seed::Randomness;
 use darkroom_tls::ClientSettings;
 
-use crate::args::Server;
+use crate::args::{Analyse, Server};
 use crate::error::Error;
+use crate::key_file::KeyFile;
+use crate::progress::Progress;
+use crate::vault;
 
 /// How long to wait before each new try of a call that may succeed a little later.
 const PAUSES: [Duration; 4] = [
@@ -39,23 +42,36 @@ pub struct Session {
 
 impl Session {
     /// Finds the model and opens the vault.
-    pub async fn begin(server: &Server, key: ClientKey, model: &ModelId) -> Result<Self, Error> {
-        let (storage, compute) = connect(server)?;
-        let card = card(&compute, &server.url, model).await?;
-        let session = Self {
-            vault: VaultId(key.vault_id()),
-            vault_token: Token::new(key.vault_token()),
-            compute_token: Token::new(key.compute_token()),
-            key,
+    pub async fn begin(
+        args: &Analyse,
+        mut file: KeyFile,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
+        let (storage, compute) = connect(&args.server)?;
+        let server = &args.server.url;
+        let card = card(&compute, server, &args.model).await?;
+        let (vault, vault_token) = match vault::limited(&args.limited)? {
+            Some(_) if args.forget => return Err(Error::LimitedForgets),
+            None if args.limited.vault.is_some() => return Err(Error::VaultWithoutToken),
+            Some(token) => {
+                let own = VaultId(file.key.vault_id());
+                limited(&storage, args.limited.vault.unwrap_or(own), token).await?
+            }
+            None => {
+                let invitation = args.invitation.secret.as_ref();
+                let opened = vault::open(&storage, server, &mut file, invitation, progress).await?;
+                (opened.id, opened.token)
+            }
+        };
+        Ok(Self {
+            vault,
+            vault_token,
+            compute_token: Token::new(file.key.compute_token()),
+            key: file.key,
             storage,
             compute,
             card,
-        };
-        let opened = session
-            .storage
-            .open_vault(session.vault, &session.vault_token);
-        opened.await.map_err(Error::service("opening your vault"))?;
-        Ok(session)
+        })
     }
 
     /// The key's public name.
@@ -74,6 +90,21 @@ impl Session {
             .storage
             .delete(self.vault, kind, id, &self.vault_token)
             .await;
+    }
+}
+
+/// A vault that a limited token opens.
+async fn limited(
+    storage: &Storage,
+    vault: VaultId,
+    token: Token,
+) -> Result<(VaultId, Token), Error> {
+    match patiently(async || storage.vault(vault, &token).await).await {
+        Ok(_) => Ok((vault, token)),
+        Err(ClientError::Problem(problem)) if problem.kind == ProblemType::Unauthorized => {
+            Err(Error::LimitedRefused { vault })
+        }
+        Err(error) => Err(Error::service("opening the vault")(error)),
     }
 }
 
@@ -111,7 +142,7 @@ pub fn first_call(server: &str) -> impl FnOnce(ClientError) -> Error {
 
 /// Tries a call again while it may succeed a little later. The call must be one that can be repeated.
 pub async fn patiently<T>(
-    call: impl AsyncFn() -> Result<T, ClientError>,
+    mut call: impl AsyncFnMut() -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
     for pause in PAUSES {
         match call().await {

@@ -10,6 +10,9 @@ use crate::token::TokenHash;
 
 /// The header that brings an invitation with the `PUT` that opens a vault: 64 hexadecimal digits.
 pub const INVITATION: &str = "darkroom-invitation";
+/// The last generation of an owner's token: clients that derive theirs from a master secret rotate it
+/// so often at the most, so that one that does not know the present generation can try all of them.
+pub const GENERATION_LAST: u32 = 64;
 /// The longest label of a token, in bytes.
 pub const LABEL_MAX_BYTES: usize = 128;
 
@@ -93,4 +96,29 @@ impl TokenInfo {
 pub struct TokenList {
     /// The tokens.
     pub tokens: Vec<TokenInfo>,
+}
+
+/// The generations of an owner's token in the order in which they are tried by who knows this one, and
+/// was refused with it: later ones first, as a rotation elsewhere makes them.
+pub fn generations(known: u32) -> impl Iterator<Item = u32> {
+    let later = known.saturating_add(1)..=GENERATION_LAST;
+    later.chain(0..known.min(GENERATION_LAST + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_generations_but_the_known_one_are_tried_once() {
+        for known in [0, 1, 63, 64, 65, u32::MAX] {
+            let mut tried: Vec<u32> = generations(known).collect();
+            let later = tried.iter().take_while(|g| **g > known).count();
+            assert!(tried[later..].iter().all(|g| *g < known));
+            tried.sort_unstable();
+            let expected = (0..=GENERATION_LAST).filter(|g| *g != known);
+            assert_eq!(tried, expected.collect::<Vec<_>>());
+        }
+        assert_eq!(generations(2).take(2).collect::<Vec<_>>(), [3, 4]);
+    }
 }

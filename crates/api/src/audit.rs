@@ -253,6 +253,15 @@ pub enum ChainError {
         /// The number in the line.
         found: u64,
     },
+    /// An entry that was seen before is not there any more.
+    #[error(
+        "entry {number}, which was seen before, is not in it any more: its end was cut off, or the \
+         vault was deleted and opened anew"
+    )]
+    CutOff {
+        /// The entry that was seen.
+        number: u64,
+    },
     /// An entry before this one was altered.
     #[error("entry {number} does not follow from the one before: that one was altered")]
     Broken {
@@ -293,6 +302,44 @@ pub fn check_chain<'a>(
         entries.push(entry);
     }
     Ok((entries, last))
+}
+
+/// What a log that was read from its oldest kept entry on says of a place that was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It still holds it: nothing up to there was altered.
+    Held,
+    /// It begins later: so many entries were dropped since that nothing can be said.
+    Dropped,
+}
+
+/// Whether a checked log still holds a place that was seen before; `end` is its own last place.
+///
+/// # Errors
+/// It does not: the past was rewritten, or cut off.
+pub fn check_past(
+    entries: &[LogEntry],
+    end: Checkpoint,
+    seen: Checkpoint,
+) -> Result<Past, ChainError> {
+    let first = entries.first().map_or(end.number, |entry| entry.number - 1);
+    if seen.number < first {
+        return Ok(Past::Dropped);
+    }
+    if seen.number > end.number {
+        let number = seen.number;
+        return Err(ChainError::CutOff { number });
+    }
+    // Its hash is in the entry behind it.
+    let behind = usize::try_from(seen.number - first).ok();
+    let behind = behind.and_then(|place| entries.get(place));
+    let found = behind.map_or(end.sha256, |entry| entry.previous_sha256);
+    if found == seen.sha256 {
+        Ok(Past::Held)
+    } else {
+        let number = seen.number.saturating_add(1);
+        Err(ChainError::Broken { number })
+    }
 }
 
 #[cfg(test)]

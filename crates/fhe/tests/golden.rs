@@ -46,10 +46,22 @@ fn derivations() {
     assert_eq!(key.danger_master(), &master());
     assert_eq!(hex(&key.key_id()), "353cf53361196bf899128b19da937916");
     assert_eq!(hex(&key.vault_id()), "96e2e6770d6068eec54f59259ce79ade");
-    assert_eq!(
-        hex(&key.vault_token()),
-        "2723d9795be4ae0a6e24b0c1a7d93f5795a942813fc97057b1ab88cf933c374e"
-    );
+    for (generation, token) in [
+        (
+            0,
+            "2723d9795be4ae0a6e24b0c1a7d93f5795a942813fc97057b1ab88cf933c374e",
+        ),
+        (
+            1,
+            "0a00778356fb30ba744863ed0c046a9bbf9340165f3ff4ad1151f586db3afcfc",
+        ),
+        (
+            64,
+            "384ff92ba9c3ea3a6ed8f5fa23cfc9ed426e6f7c15cb0cb0219c05562acc4baf",
+        ),
+    ] {
+        assert_eq!(hex(&key.vault_token(generation)), token);
+    }
     assert_eq!(
         hex(&key.compute_token()),
         "9fd2552c1260a4a415e586154d92f0d4f7122818a16351e47f986bae6846fafc"

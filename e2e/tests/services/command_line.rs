@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::zoo;
 
-fn darkroom(arguments: &[&str]) -> Output {
+pub fn darkroom(arguments: &[&str]) -> Output {
     let output = Command::new(program("darkroom")).args(arguments).output();
     output.expect("the program darkroom is not built: cargo xtask test builds it")
 }

@@ -5,6 +5,7 @@ mod command_line;
 mod key_parts;
 mod networks;
 mod outages;
+mod owners;
 mod refusals;
 mod soak;
 mod transit;

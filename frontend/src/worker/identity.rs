@@ -33,7 +33,7 @@ impl Held {
 
     /// What opens the vault.
     pub(super) fn vault_token(&self) -> Token {
-        Token::new(self.key.vault_token())
+        Token::new(self.key.vault_token(0))
     }
 
     /// What owns its jobs in compute.

@@ -146,6 +146,40 @@ fn a_kept_checkpoint_finds_a_rewritten_past() {
 }
 
 #[test]
+fn a_place_that_was_seen_is_found_in_a_whole_log_or_missed() {
+    let lines = chain(6);
+    let read =
+        |from, lines: &[String]| check_chain(from, lines.iter().map(String::as_str)).unwrap();
+    let places: Vec<_> = (0..=6)
+        .map(|length| read(Checkpoint::default(), &lines[..length]).1)
+        .collect();
+    let (entries, end) = read(Checkpoint::default(), &lines);
+    // What is kept of it once the first three were dropped.
+    let (kept, _) = read(places[3], &lines[3..]);
+    for seen in &places {
+        assert_eq!(check_past(&entries, end, *seen), Ok(Past::Held));
+        let expected = if seen.number < 3 {
+            Past::Dropped
+        } else {
+            Past::Held
+        };
+        assert_eq!(check_past(&kept, end, *seen), Ok(expected));
+        if seen.number > 0 {
+            let sha256 = EntryHash([7; 32]);
+            let other = Checkpoint { sha256, ..*seen };
+            let number = seen.number + 1;
+            let error = Err(ChainError::Broken { number });
+            assert_eq!(check_past(&entries, end, other), error);
+        }
+    }
+    let (short, its_end) = read(Checkpoint::default(), &lines[..4]);
+    let error = Err(ChainError::CutOff { number: 6 });
+    assert_eq!(check_past(&short, its_end, end), error);
+    assert_eq!(check_past(&[], Checkpoint::default(), end), error);
+    assert_eq!(check_past(&[], end, end), Ok(Past::Held));
+}
+
+#[test]
 fn what_a_later_version_writes_is_still_read() {
     let line = format!(
         r#"{{"number":1,"time_ms":5,"who":"owner","act":"sing","outcome":{{"refused":"urn-x"}},"more":[1],"previous_sha256":"{}"}}"#,

@@ -1,14 +1,21 @@
 //! Who may do what in a vault, and what was done in it.
 
+use futures_util::stream::{self, StreamExt};
 use reqwest::Method;
 
 use super::{ClientError, Storage};
-use crate::access::{INVITATION, TokenInfo, TokenList, TokenRequest, TokenRotation};
-use crate::audit::{Checkpoint, LogEntry, LogPage, check_chain};
+use crate::access::{
+    GENERATION_LAST, INVITATION, TokenInfo, TokenList, TokenRequest, TokenRotation, generations,
+};
+use crate::audit::{Checkpoint, LogEntry, LogPage, check_chain, check_past};
 use crate::ids::{TokenId, VaultId};
+use crate::problem::ProblemType;
 use crate::routes;
 use crate::storage::VaultInfo;
 use crate::token::Token;
+
+/// How many tokens are tried at a time.
+const TRIED_AT_A_TIME: usize = 8;
 
 impl Storage {
     /// Opens the vault with an invitation, or finds it open.
@@ -44,6 +51,54 @@ impl Storage {
         let path = routes::owner_token(vault);
         let request = self.owned(Method::PUT, &path, old).json(&wanted);
         self.0.send(request).await.map(drop)
+    }
+
+    /// Finds the generation of the owner's token that opens the vault, after the known one was refused.
+    /// `token` derives the token of a generation; `on_tried` is told how many were tried. `None` if
+    /// there is none, or no such vault.
+    ///
+    /// Covers a rotation that broke off within storage: it is finished.
+    ///
+    /// # Errors
+    /// Unreachable, or a problem other than that a token is refused.
+    pub async fn find_generation(
+        &self,
+        vault: VaultId,
+        known: u32,
+        token: impl Fn(u32) -> Token,
+        mut on_tried: impl FnMut(u32),
+    ) -> Result<Option<u32>, ClientError> {
+        let look = async |generation| {
+            let opened = self.vault(vault, &token(generation)).await;
+            accepted(opened.map(|_| generation))
+        };
+        // A rotation of which only the first half was done is finished by the same request, from the
+        // last one on: the earlier ones are answered alike. Where none was begun, nothing is changed.
+        let finish = async |old: u32| {
+            let new = old + 1;
+            let rotated = self.rotate_token(vault, &token(old), &token(new)).await;
+            accepted(rotated.map(|()| new))
+        };
+        let mut tried = 0;
+        let mut answers = stream::iter(generations(known))
+            .map(look)
+            .buffered(TRIED_AT_A_TIME);
+        while let Some(found) = answers.next().await {
+            if let Some(generation) = found? {
+                return Ok(Some(generation));
+            }
+            tried += 1;
+            on_tried(tried);
+        }
+        let mut answers = stream::iter((0..GENERATION_LAST).rev())
+            .map(finish)
+            .buffered(TRIED_AT_A_TIME);
+        while let Some(found) = answers.next().await {
+            if let Some(generation) = found? {
+                return Ok(Some(generation));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes a limited token. The same again is no error.
@@ -109,6 +164,10 @@ impl Storage {
             let path = format!("{}?after={after}", routes::log(vault));
             let page: LogPage = self.0.json(self.owned(Method::GET, &path, owner)).await?;
             let from = last.unwrap_or(page.from);
+            if page.lines.is_empty() {
+                // Then what was seen has to be where it ends.
+                check_past(&[], page.from, from)?;
+            }
             let lines = page.lines.iter().map(String::as_str);
             let (more, end) = check_chain(from, lines)?;
             let is_last = !page.more || more.is_empty();
@@ -118,5 +177,13 @@ impl Storage {
                 return Ok((entries, end));
             }
         }
+    }
+}
+
+/// Nothing if a token was refused.
+fn accepted(answer: Result<u32, ClientError>) -> Result<Option<u32>, ClientError> {
+    match answer {
+        Err(ClientError::Problem(problem)) if problem.kind == ProblemType::Unauthorized => Ok(None),
+        other => other.map(Some),
     }
 }

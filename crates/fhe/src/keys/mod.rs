@@ -30,7 +30,8 @@ use derive::derive;
 /// | `small-key/` and the parameter set's number | 1 bit per key bit | the small LWE key, bits as above |
 /// | `key-id` | 16 | the key's public name |
 /// | `vault-id` | 16 | the vault's public name |
-/// | `vault-token` | 32 | what opens the vault in storage |
+/// | `vault-token` | 32 | what opens the vault in storage, generation 0 |
+/// | `vault-token/` and the generation, from 1 on | 32 | what opens the vault after so many rotations |
 /// | `compute-token` | 32 | what owns the jobs in compute |
 /// | `seal` | 32 | the XChaCha20-Poly1305 key of names and notes |
 ///
@@ -72,9 +73,14 @@ impl ClientKey {
         derive(&self.master, "vault-id")
     }
 
-    /// What opens the vault in storage. Secret.
-    pub fn vault_token(&self) -> [u8; 32] {
-        derive(&self.master, "vault-token")
+    /// What opens the vault in storage after it was rotated so many times. Secret.
+    ///
+    /// Which generation is the present one, only storage knows: whoever has none noted tries them.
+    pub fn vault_token(&self, generation: u32) -> [u8; 32] {
+        match generation {
+            0 => derive(&self.master, "vault-token"),
+            later => derive(&self.master, &format!("vault-token/{later}")),
+        }
     }
 
     /// What owns the jobs in compute. Secret, and another than storage's, so that compute cannot
