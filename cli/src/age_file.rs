@@ -47,8 +47,17 @@ fn passphrase() -> Result<SecretString, Error> {
 }
 
 fn open(file: &[u8], passphrase: SecretString) -> Result<ClientKey, Error> {
+    open_within(file, passphrase, WORK_LOG2_MAX)
+}
+
+/// Opens a file that asks for at most 2^`work_log2_max` blocks of 1 KiB.
+pub fn open_within(
+    file: &[u8],
+    passphrase: SecretString,
+    work_log2_max: u8,
+) -> Result<ClientKey, Error> {
     let mut identity = Identity::new(passphrase);
-    identity.set_max_work_factor(WORK_LOG2_MAX);
+    identity.set_max_work_factor(work_log2_max);
     let plain = age::decrypt(&identity, file).map_err(|error| explain(&error))?;
     let plain = Zeroizing::new(plain);
     let text = std::str::from_utf8(&plain).map_err(|_| not_a_backup())?;

@@ -130,7 +130,8 @@ fn text(key: &ClientKey, generation: u32) -> Zeroizing<String> {
     Zeroizing::new(format!("{MAGIC} {}\n{second}", *digits))
 }
 
-fn parse(bytes: &[u8]) -> Result<(ClientKey, u32), &'static str> {
+/// The key in the bytes of that file, and the generation of its vault's token.
+pub fn parse(bytes: &[u8]) -> Result<(ClientKey, u32), &'static str> {
     if bytes.starts_with(AGE_MAGIC) {
         return Err(
             "it is a backup under a passphrase; make a key file of it with darkroom restore --backup",

@@ -42,7 +42,7 @@ pub fn restore(path: &Path, from_terminal: bool) -> Result<(), Error> {
 }
 
 /// The key of 24 words, apart by anything but letters, in any case; four letters of each suffice.
-fn parse(text: &str) -> Result<ClientKey, Error> {
+pub fn parse(text: &str) -> Result<ClientKey, Error> {
     let typed = text.split(|c: char| !c.is_alphabetic());
     let typed: Vec<&str> = typed.filter(|word| !word.is_empty()).collect();
     let mut whole = Zeroizing::new(String::with_capacity(WORDS * 10));
