@@ -10,6 +10,7 @@ pub mod audit;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod compute;
+pub mod events;
 pub mod header;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod health;

@@ -1,6 +1,7 @@
 //! A job, followed to its end: by server-sent events, and by asking now and then where those fail.
 
 use darkroom_api::compute::Job;
+use darkroom_api::events::EventParser;
 use darkroom_api::ids::JobId;
 use futures_channel::mpsc;
 use futures_util::future::{Either, select};
@@ -75,11 +76,14 @@ async fn read_events(services: &Owned, response: &Response, sender: &Sender) -> 
         return Told::Nothing;
     };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    let mut parser = Parser::default();
+    let mut parser = EventParser::default();
     let mut told = Told::Nothing;
     while let Some(bytes) = next_bytes(services, &reader).await {
-        for data in parser.push(&bytes) {
-            let Ok(job) = serde_json::from_str::<Job>(&data) else {
+        let Ok(events) = parser.push(&bytes) else {
+            break;
+        };
+        for data in events {
+            let Ok(job) = serde_json::from_slice::<Job>(&data) else {
                 continue;
             };
             told = Told::Something;
@@ -115,67 +119,4 @@ async fn next_bytes(services: &Owned, reader: &ReadableStreamDefaultReader) -> O
     }
     let value = Reflect::get(&chunk, &"value".into()).ok()?;
     Some(value.dyn_into::<Uint8Array>().ok()?.to_vec())
-}
-
-/// Takes server-sent events apart, however the network has cut them.
-#[derive(Default)]
-struct Parser {
-    line: Vec<u8>,
-    data: String,
-}
-
-/// No event is longer: a job of 256 images has well under this.
-const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
-
-impl Parser {
-    /// The data of the events that are complete now. Names and comments are not needed: there is one
-    /// kind of event.
-    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut events = Vec::new();
-        for &byte in bytes {
-            if byte != b'\n' {
-                if self.line.len() < EVENT_MAX_BYTES {
-                    self.line.push(byte);
-                }
-                continue;
-            }
-            let line = std::mem::take(&mut self.line);
-            let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            if line.is_empty() {
-                if !self.data.is_empty() {
-                    events.push(std::mem::take(&mut self.data));
-                }
-            } else if let Some(data) = line.strip_prefix(b"data:") {
-                let data = data.strip_prefix(b" ").unwrap_or(data);
-                if !self.data.is_empty() {
-                    self.data.push('\n');
-                }
-                if self.data.len() < EVENT_MAX_BYTES {
-                    self.data.push_str(&String::from_utf8_lossy(data));
-                }
-            }
-        }
-        events
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use wasm_bindgen_test::wasm_bindgen_test;
-
-    use super::*;
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn events_are_found_however_they_are_cut() {
-        let text = ": hello\n\nevent: job\ndata: {\"a\":1}\n\nevent: job\r\ndata:one\r\ndata: two\r\n\r\nid: 1\n\ndata: open";
-        for size in 1..text.len() {
-            let mut parser = Parser::default();
-            let events: Vec<String> = text
-                .as_bytes()
-                .chunks(size)
-                .flat_map(|cut| parser.push(cut))
-                .collect();
-            assert_eq!(events, ["{\"a\":1}", "one\ntwo"], "in cuts of {size}");
-        }
-    }
 }

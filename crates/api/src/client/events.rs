@@ -1,13 +1,15 @@
 //! Server-sent events of a job.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::Response;
 
-use super::{ClientError, JSON_MAX_BYTES, plain_url, unreachable};
+use super::{ClientError, plain_url, unreachable};
 use crate::compute::Job;
+use crate::events::{EVENT_MAX_BYTES, EventParser};
 
 type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
@@ -15,7 +17,8 @@ type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 pub struct JobEvents {
     url: String,
     chunks: Chunks,
-    lines: EventLines,
+    parser: EventParser,
+    ready: VecDeque<Vec<u8>>,
 }
 
 impl JobEvents {
@@ -24,7 +27,8 @@ impl JobEvents {
         Self {
             url,
             chunks: Box::pin(response.bytes_stream()),
-            lines: EventLines::default(),
+            parser: EventParser::default(),
+            ready: VecDeque::new(),
         }
     }
 
@@ -34,24 +38,20 @@ impl JobEvents {
     /// The connection broke (ask again), or the service sent what is not a job.
     pub async fn next(&mut self) -> Result<Option<Job>, ClientError> {
         loop {
-            if let Some(data) = self.lines.next_data() {
+            if let Some(data) = self.ready.pop_front() {
                 return serde_json::from_slice(&data)
                     .map(Some)
                     .map_err(|error| self.odd(error));
             }
-            if self.lines.buffer.len() > JSON_MAX_BYTES {
-                return Err(ClientError::TooLarge {
-                    url: self.url.clone(),
-                    max_bytes: JSON_MAX_BYTES,
-                });
-            }
-            match self.chunks.next().await {
-                Some(chunk) => self
-                    .lines
-                    .buffer
-                    .extend_from_slice(&chunk.map_err(unreachable)?),
-                None => return Ok(None),
-            }
+            let Some(chunk) = self.chunks.next().await else {
+                return Ok(None);
+            };
+            let events = self.parser.push(&chunk.map_err(unreachable)?);
+            let events = events.map_err(|_| ClientError::TooLarge {
+                url: self.url.clone(),
+                max_bytes: EVENT_MAX_BYTES,
+            })?;
+            self.ready.extend(events);
         }
     }
 
@@ -59,49 +59,6 @@ impl JobEvents {
         ClientError::Unexpected {
             url: self.url.clone(),
             detail: error.to_string(),
-        }
-    }
-}
-
-/// Cuts a byte stream into the data of its events; comments and other fields are passed over.
-#[derive(Default)]
-struct EventLines {
-    buffer: Vec<u8>,
-    data: Vec<u8>,
-}
-
-impl EventLines {
-    fn next_data(&mut self) -> Option<Vec<u8>> {
-        while let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
-            let line = line.trim_ascii_end();
-            if let Some(data) = line.strip_prefix(b"data:") {
-                self.data.extend_from_slice(data.trim_ascii_start());
-            } else if line.is_empty() && !self.data.is_empty() {
-                return Some(std::mem::take(&mut self.data));
-            }
-        }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_found_whatever_the_chunks() {
-        let stream = b": hello\n\nevent: job\ndata: {\"a\":1}\n\ndata: 2\r\n\r\n: bye\n\n";
-        for size in 1..stream.len() {
-            let mut lines = EventLines::default();
-            let mut seen = Vec::new();
-            for chunk in stream.chunks(size) {
-                lines.buffer.extend_from_slice(chunk);
-                while let Some(data) = lines.next_data() {
-                    seen.push(String::from_utf8(data).unwrap());
-                }
-            }
-            assert_eq!(seen, ["{\"a\":1}", "2"]);
         }
     }
 }
