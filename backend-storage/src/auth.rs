@@ -61,6 +61,12 @@ fn invitation(request: &HttpRequest) -> Result<Option<TokenHash>, Error> {
     Ok(Some(invitation.hash()))
 }
 
+/// What a request is asked with, read as its parts, for the fuzz targets.
+pub(crate) fn fuzz(request: &HttpRequest) -> bool {
+    let invitation = invitation(request);
+    credential(request).is_ok() | invitation.is_ok_and(|found| found.is_some())
+}
+
 /// Someone who may do something in a vault, and what is being done.
 pub(crate) struct Caller {
     pub(crate) opened: Opened,

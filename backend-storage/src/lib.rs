@@ -27,6 +27,8 @@ mod config;
 mod create_only;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod invitations;
 mod journal;

@@ -10,7 +10,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bytes::Bytes;
-use darkroom_api::header::{HEADER_BYTES, Header, HeaderError};
+use darkroom_api::header::{HEADER_BYTES, Header, HeaderError, ObjectKind};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
@@ -165,6 +165,37 @@ pub(crate) async fn receive(
     incoming: &mut Incoming,
 ) -> Result<(Stored, bool), Error> {
     let bytes_max = objects.limits.object_bytes(place.kind);
+    let (header, bytes, mut payload) = begin(incoming, place.kind, bytes_max).await?;
+    if let Some(found) = objects.find_whole(place).await? {
+        let same = same_or_conflict(found, &header)?;
+        while payload.next(incoming).await?.is_some() {}
+        payload.finish()?;
+        return Ok(same);
+    }
+    objects.check_room(place, bytes).await?;
+    let staged = stage(&objects.store, &header, payload, incoming).await?;
+    Arc::clone(objects).publish(place, header, staged).await
+}
+
+/// Reads an object and keeps nothing of it: the length of its payload. For the fuzz targets.
+pub(crate) async fn check(
+    incoming: &mut Incoming,
+    kind: ObjectKind,
+    bytes_max: u64,
+) -> Result<u64, Error> {
+    let (header, _, mut payload) = begin(incoming, kind, bytes_max).await?;
+    while payload.next(incoming).await?.is_some() {}
+    payload.finish()?;
+    Ok(header.payload_bytes)
+}
+
+/// The header of an object of this kind, its length, and its payload, of which nothing was read yet
+/// but what came with the header.
+async fn begin(
+    incoming: &mut Incoming,
+    kind: ObjectKind,
+    bytes_max: u64,
+) -> Result<(Header, u64, Payload), Error> {
     let too_large = || Error::TooLarge {
         what: "such an object",
         bytes_max,
@@ -173,9 +204,9 @@ pub(crate) async fn receive(
         return Err(too_large());
     }
     let (header, start) = incoming.head().await?;
-    if header.kind != place.kind {
+    if header.kind != kind {
         return Err(HeaderError::WrongKind {
-            expected: place.kind,
+            expected: kind,
             found: header.kind,
         }
         .into());
@@ -192,16 +223,8 @@ pub(crate) async fn receive(
         }
         .into());
     }
-    let mut payload = Payload::new(&header, start);
-    if let Some(found) = objects.find_whole(place).await? {
-        let same = same_or_conflict(found, &header)?;
-        while payload.next(incoming).await?.is_some() {}
-        payload.finish()?;
-        return Ok(same);
-    }
-    objects.check_room(place, bytes).await?;
-    let staged = stage(&objects.store, &header, payload, incoming).await?;
-    Arc::clone(objects).publish(place, header, staged).await
+    let payload = Payload::new(&header, start);
+    Ok((header, bytes, payload))
 }
 
 /// The payload as it comes, checked against its header.

@@ -9,6 +9,8 @@
 mod app;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod headers;
 mod page;
 mod protection;

@@ -1,9 +1,10 @@
-//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | soak | page | tools | deny`.
+//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | soak | fuzz | page | tools | deny`.
 
 mod bench;
 mod command;
 mod containers;
 mod deny;
+mod fuzz;
 mod http;
 mod page;
 mod ports;
@@ -42,6 +43,8 @@ enum Task {
     Bench(bench::Options),
     /// Kill the services at random moments under load, and look whether anything is lost.
     Soak(soak::Options),
+    /// Run the fuzz targets on the nightly compiler, and tell how each ended.
+    Fuzz(fuzz::Options),
     /// Build the page into `dist/`.
     Page(page::Options),
     /// Install what the other commands need and is missing.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Fuzz(options) => fuzz::run_all(&options),
         Task::Page(options) => {
             tools::Tools::for_page().and_then(|tools| page::build(&tools, &options))
         }

@@ -66,6 +66,7 @@ const LEAVES: &[&str] = &[
     "frontend",
     "darkroom-cli",
     "e2e",
+    "fuzzed",
     "xtask",
     "gateway",
     "backend-storage",
@@ -129,8 +130,9 @@ impl Graph {
 }
 
 fn built_on_leaf(package: &Package) -> Vec<String> {
-    // Tests of the whole path may hold the services that they test.
-    let tests = |line: &Declared| line.for_tests || package.name == "e2e";
+    // Tests of the whole path may hold the services that they test, and so may what is fuzzed.
+    let testers = ["e2e", "fuzzed"];
+    let tests = |line: &Declared| line.for_tests || testers.contains(&package.name.as_str());
     let lines = package.declared.iter().filter(|line| !tests(line));
     let leaves = lines.filter(|line| LEAVES.contains(&line.name.as_str()));
     leaves

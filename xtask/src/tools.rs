@@ -15,6 +15,7 @@ const BINARYEN: &str = "132.0.0";
 /// What `wasm-opt --version` of that package says; `Trunk.toml` asks for the same.
 const WASM_OPT: &str = "132";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// The tools are there; this is where to look for them.
 pub struct Tools {
@@ -60,6 +61,15 @@ impl Tools {
         let tools = Self::new()?;
         if tools.version("cargo-deny", "--version").as_deref() != Some(CARGO_DENY) {
             tools.cargo_install("cargo-deny", CARGO_DENY, &["--locked"], "about 10 minutes")?;
+        }
+        Ok(tools)
+    }
+
+    /// cargo-fuzz alone. The nightly compiler that it needs is the machine's.
+    pub fn for_fuzzing() -> Result<Self> {
+        let tools = Self::new()?;
+        if tools.version("cargo-fuzz", "--version").as_deref() != Some(CARGO_FUZZ) {
+            tools.cargo_install("cargo-fuzz", CARGO_FUZZ, &["--locked"], "about 2 minutes")?;
         }
         Ok(tools)
     }

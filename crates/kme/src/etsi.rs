@@ -345,10 +345,23 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
 }
 
 fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refusal> {
-    match web::Query::<T>::from_query(request.query_string()) {
+    parse_query(request.query_string())
+}
+
+fn parse_query<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+    match web::Query::<T>::from_query(text) {
         Ok(query) => Ok(query.into_inner()),
         Err(error) => Err(Refusal::malformed(format!(
             "the query is malformed: {error}"
         ))),
     }
+}
+
+/// What of a body or of a query is read as a request for keys, for the fuzz targets.
+pub(crate) fn fuzz(bytes: &[u8]) -> bool {
+    let mut taken = parse::<KeyRequest>(bytes).is_ok_and(|request| request.check_size().is_ok());
+    taken |= parse::<KeyIds>(bytes).is_ok();
+    let text = String::from_utf8_lossy(bytes);
+    taken |= parse_query::<KeyQuery>(&text).is_ok();
+    taken | parse_query::<IdQuery>(&text).is_ok()
 }

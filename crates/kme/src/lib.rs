@@ -16,6 +16,8 @@ mod core;
 mod discussion;
 mod error;
 mod etsi;
+#[doc(hidden)]
+pub mod fuzz;
 mod line;
 mod message;
 mod node;

@@ -33,6 +33,15 @@ pub const LINK_HEADER: &str = "darkroom-link";
 /// Where a request in hybrid mode brings the ML-KEM key for its answer.
 pub const LINK_KEY_HEADER: &str = "darkroom-link-key";
 
+/// For the fuzz targets.
+pub(crate) fn fuzz_line(text: &str) -> bool {
+    let Ok(line) = text.parse::<line::Line>() else {
+        return false;
+    };
+    assert_eq!(line.to_string().parse(), Ok(line));
+    true
+}
+
 /// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
 /// have no keys.
 const OPEN: [&str; 5] = [

@@ -74,12 +74,17 @@ pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<
         }
         body.extend_from_slice(&piece);
     }
+    read(status, &body)
+}
+
+/// What an answer says.
+pub(super) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Trouble> {
     if !status.is_success() {
-        let detail = message(status, &body);
+        let detail = message(status, body);
         return Err(Refused { status, detail });
     }
     // The parser's own words could show a key.
-    let parsed = serde_json::from_slice(&body);
+    let parsed = serde_json::from_slice(body);
     parsed.map_err(|_| Failed(unexpected("an answer of another form".to_owned())))
 }
 

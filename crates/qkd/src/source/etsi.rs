@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroize;
 
 use super::ask::Trouble::{Failed, Refused};
-use super::ask::{Taken, ask, secret, unexpected};
+use super::ask::{Taken, ask, read, secret, unexpected};
 use super::{KeySource, OpenError, SourceError};
 use crate::key::{KEY_BYTES, Key, KeyId};
 
@@ -281,4 +281,13 @@ impl Entry {
     fn key(&self) -> Result<Key, SourceError> {
         Ok(Key::new(KeyId(self.id), secret(&self.key, &STANDARD)?))
     }
+}
+
+/// Whether it is an answer with keys, or a status, for the fuzz targets.
+pub(super) fn fuzz(status: StatusCode, body: &[u8]) -> bool {
+    let keys = read::<Container>(status, body).is_ok_and(|container| {
+        let keys: Result<Vec<Key>, _> = container.keys.iter().map(Entry::key).collect();
+        keys.is_ok()
+    });
+    keys | read::<Status>(status, body).is_ok()
 }

@@ -63,6 +63,11 @@ pub enum SourceError {
     },
 }
 
+/// What is read of an answer of each kind of source, for the fuzz targets.
+pub(crate) fn fuzz(status: reqwest::StatusCode, body: &[u8]) -> [bool; 2] {
+    [etsi::fuzz(status, body), qkdsimkit::fuzz(status, body)]
+}
+
 impl SourceError {
     /// Whether asking again a little later may bring the key.
     pub fn is_transient(&self) -> bool {

@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zeroize::Zeroize;
 
 use super::ask::Trouble::{Failed, Refused};
-use super::ask::{Taken, ask, secret, unexpected};
+use super::ask::{Taken, ask, read, secret, unexpected};
 use super::{KeySource, OpenError, SourceError};
 use crate::key::{KEY_BYTES, Key, KeyId};
 
@@ -306,19 +306,7 @@ impl Shared {
                 });
             }
         };
-        match &answer.keys[..] {
-            [entry] => {
-                let secret = secret(&entry.key, &URL_SAFE)?;
-                Ok(Key::new(id_of(&secret), secret))
-            }
-            [] => Err(SourceError::Shortage {
-                detail: "an answer without keys".to_owned(),
-            }),
-            keys => Err(unexpected(format!(
-                "{} keys came, one was asked for",
-                keys.len()
-            ))),
-        }
+        answer.key()
     }
 
     fn keep(&self, key: Key) -> Result<(), SourceError> {
@@ -336,6 +324,29 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+impl Answer {
+    fn key(&self) -> Result<Key, SourceError> {
+        match &self.keys[..] {
+            [entry] => {
+                let secret = secret(&entry.key, &URL_SAFE)?;
+                Ok(Key::new(id_of(&secret), secret))
+            }
+            [] => Err(SourceError::Shortage {
+                detail: "an answer without keys".to_owned(),
+            }),
+            keys => Err(unexpected(format!(
+                "{} keys came, one was asked for",
+                keys.len()
+            ))),
+        }
+    }
+}
+
+/// Whether it is an answer with a key, for the fuzz targets.
+pub(super) fn fuzz(status: StatusCode, body: &[u8]) -> bool {
+    read::<Answer>(status, body).is_ok_and(|answer| answer.key().is_ok())
 }
 
 /// The id that both ends give a key. It tells nothing of the key, which is as long as the hash.
