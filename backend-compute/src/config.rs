@@ -39,6 +39,9 @@ pub struct Config {
     pub models: Vec<PathBuf>,
     /// Where the jobs are kept.
     pub database: Database,
+    /// A file that holds the password of PostgreSQL's role, in place of one in the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_password_file: Option<PathBuf>,
     /// Threads that compute; 0 takes one for each core.
     pub threads: usize,
     /// The most bytes that expanded evaluation keys take.
@@ -115,6 +118,7 @@ impl Default for Config {
             storage_url: "http://127.0.0.1:7001".to_owned(),
             models: vec![PathBuf::from("models")],
             database: Database::Sqlite(PathBuf::from("data/compute.sqlite")),
+            database_password_file: None,
             threads: 0,
             key_cache_bytes: 1 << 30,
             drain_ms: 20_000,
@@ -176,9 +180,12 @@ impl Config {
             figment = figment.merge(Toml::string(&text));
         }
         // DARKROOM_SERVER is the command line's own.
-        let config: Self = figment
+        let mut config: Self = figment
             .merge(Env::prefixed("DARKROOM_").ignore(&["server"]).split("__"))
             .extract()?;
+        if let Some(file) = &config.database_password_file {
+            config.database = config.database.with_password_in(file)?;
+        }
         config.check()?;
         Ok(config)
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use backend_compute::Config;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use darkroom_api::routes::{HEALTH, READY};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs models on encrypted images.
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(version)]
 struct Arguments {
     /// Configuration, TOML; the environment (DARKROOM_LISTEN and so on) goes before it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Only says whether the configuration is fit to be used.
     #[arg(long, conflicts_with = "healthcheck")]
@@ -21,6 +22,21 @@ struct Arguments {
     /// Only says whether the compute of this configuration is alive.
     #[arg(long)]
     healthcheck: bool,
+    /// The same, whether it can do its work now.
+    #[arg(long, conflicts_with_all = ["check", "healthcheck"])]
+    readycheck: bool,
+    /// Serves where there is none.
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Copies the jobs to a new file, for a backup. Compute may be running. PostgreSQL has pg_dump.
+    CopyJobs {
+        /// Where to.
+        file: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -32,9 +48,14 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let config = Config::load(arguments.config.as_deref())?;
-    if arguments.healthcheck {
-        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
+    let healthy = arguments.healthcheck.then_some(HEALTH);
+    if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {
+        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref(), route).await;
         return asked.context("compute is not well");
+    }
+    if let Some(Task::CopyJobs { file }) = arguments.command {
+        let copied = backend_compute::queue::copy(&config.database, &file).await;
+        return copied.context("the jobs cannot be copied");
     }
     if arguments.check {
         backend_compute::check(&config)?;

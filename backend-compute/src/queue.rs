@@ -31,6 +31,7 @@ use sqlx::any::AnyRow;
 
 pub use self::changes::Changes;
 use self::database::Database;
+pub use self::database::copy;
 pub use self::holdings::Holding;
 pub use self::lease::{Claimable, End, Renewed};
 use self::listener::Listener;

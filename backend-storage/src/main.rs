@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use backend_storage::{Config, Log, LogFormat};
 use clap::{Parser, Subcommand};
+use darkroom_api::routes::{HEALTH, READY};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,9 @@ struct Arguments {
     /// Only ask the storage of this configuration whether it is alive.
     #[arg(long)]
     healthcheck: bool,
+    /// The same, whether it can do its work now.
+    #[arg(long, conflicts_with_all = ["check", "healthcheck"])]
+    readycheck: bool,
     /// Serves where there is none.
     #[command(subcommand)]
     command: Option<Task>,
@@ -49,8 +53,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let config = Config::load(arguments.config.as_deref())?;
-    if arguments.healthcheck {
-        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
+    let healthy = arguments.healthcheck.then_some(HEALTH);
+    if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {
+        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref(), route).await;
         return asked.context("storage is not well");
     }
     if let Some(Task::Invite { valid_days, count }) = arguments.command {

@@ -87,8 +87,9 @@ impl Darkroom {
             .await?;
 
         let models = plan.models.map_or_else(zoo, Path::to_owned);
-        let compute = Service::new("backend-compute", &folder, plan.compute)
+        let compute = Service::new("backend-compute", &folder, &[])
             .with("DATABASE", &at("jobs.sqlite"))
+            .with_these(plan.compute)
             .with("STORAGE_URL", &storage.url())
             .with("MODELS", &serde_json::to_string(&[models])?)
             .with_all(protection.server("compute", true))
@@ -203,6 +204,11 @@ impl Service {
     pub fn on_core(mut self, core: usize) -> Self {
         self.core = Some(core);
         self
+    }
+
+    fn with_these(self, settings: Settings) -> Self {
+        let with = |service: Self, (key, value): &(&str, &str)| service.with(key, value);
+        settings.iter().fold(self, with)
     }
 
     pub(crate) fn with_all(self, settings: Vec<(String, String)>) -> Self {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
+use darkroom_api::routes::{HEALTH, READY};
 use gateway::Config;
 
 /// Serves the Darkroom page and passes its requests on to storage and compute.
@@ -20,6 +21,9 @@ struct Arguments {
     /// Only says whether the gateway of this configuration is alive.
     #[arg(long)]
     healthcheck: bool,
+    /// The same, whether it can do its work now.
+    #[arg(long, conflicts_with_all = ["check", "healthcheck"])]
+    readycheck: bool,
 }
 
 #[actix_web::main]
@@ -31,8 +35,9 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let config = Config::load(arguments.config.as_deref())?;
-    if arguments.healthcheck {
-        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref()).await;
+    let healthy = arguments.healthcheck.then_some(HEALTH);
+    if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {
+        let asked = darkroom_tls::check_health(config.listen, config.tls.as_ref(), route).await;
         return asked.context("the gateway is not well");
     }
     if arguments.check {

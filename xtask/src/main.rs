@@ -1,4 +1,5 @@
-//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | soak | fuzz | page | tools | deny`.
+//! Every command of the README and of CI: `cargo xtask run | certs | test | bench | soak | fuzz | page | tools |
+//! deny | sbom`.
 
 mod bench;
 mod command;
@@ -10,6 +11,7 @@ mod page;
 mod ports;
 mod rules;
 mod run;
+mod sbom;
 mod services;
 mod soak;
 mod test;
@@ -51,6 +53,8 @@ enum Task {
     Tools,
     /// Check licences, bans and sources, and advisories where they can be reached.
     Deny,
+    /// Write what each program and the page are made of to `target/sbom` (CycloneDX).
+    Sbom,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         }
         Task::Tools => tools::install_all(),
         Task::Deny => deny::run(),
+        Task::Sbom => sbom::run_all(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 
 mod claims;
 mod graph;
+mod licences;
 
 use anyhow::{Result, bail};
 
@@ -87,6 +88,7 @@ pub fn check() -> Result<()> {
         "the dependency rules hold for {} packages",
         graph.packages.len()
     );
+    licences::check(&crate::root(), &graph)?;
     claims::check(&crate::root())
 }
 

@@ -16,6 +16,7 @@ const BINARYEN: &str = "132.0.0";
 const WASM_OPT: &str = "132";
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.2";
+const CARGO_CYCLONEDX: &str = "0.5.9";
 
 /// The tools are there; this is where to look for them.
 pub struct Tools {
@@ -70,6 +71,16 @@ impl Tools {
         let tools = Self::new()?;
         if tools.version("cargo-fuzz", "--version").as_deref() != Some(CARGO_FUZZ) {
             tools.cargo_install("cargo-fuzz", CARGO_FUZZ, &["--locked"], "about 2 minutes")?;
+        }
+        Ok(tools)
+    }
+
+    /// cargo-cyclonedx alone.
+    pub fn for_sbom() -> Result<Self> {
+        let tools = Self::new()?;
+        if tools.version("cargo-cyclonedx", "--version").as_deref() != Some(CARGO_CYCLONEDX) {
+            let (name, version) = ("cargo-cyclonedx", CARGO_CYCLONEDX);
+            tools.cargo_install(name, version, &["--locked"], "about 3 minutes")?;
         }
         Ok(tools)
     }

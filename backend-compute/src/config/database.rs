@@ -92,6 +92,39 @@ impl fmt::Debug for PostgresUrl {
 }
 
 impl Database {
+    /// The same with a password that a file holds.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds none, or there is no place for it.
+    pub(super) fn with_password_in(&self, file: &Path) -> Result<Self, Error> {
+        let refuse = |reason: &str| Error::Setting {
+            setting: "database_password_file",
+            reason: reason.to_owned(),
+        };
+        let text = std::fs::read_to_string(file).map_err(|source| Error::File {
+            path: file.to_owned(),
+            source,
+        })?;
+        let password = text.trim();
+        if password.is_empty() {
+            return Err(refuse("the file is empty"));
+        }
+        let Self::Postgres(url) = self else {
+            return Err(refuse("only PostgreSQL has a password"));
+        };
+        // Read here for its errors, which tell no password.
+        url.options()?;
+        let mut url = reqwest::Url::parse(&url.0).map_err(|error| refuse(&error.to_string()))?;
+        if url.password().is_some() {
+            return Err(refuse("there is a password in the URL as well"));
+        }
+        // The one sign that the URL would leave as it is.
+        let password = password.replace('%', "%25");
+        url.set_password(Some(&password))
+            .map_err(|()| refuse("a URL without a host takes no password"))?;
+        Ok(Self::Postgres(PostgresUrl(url.into())))
+    }
+
     /// Whether it can be meant so. Looks at no file and no network.
     ///
     /// # Errors
@@ -202,6 +235,35 @@ mod tests {
             assert_eq!(String::from(database(url)), url);
             database(url).check(false).unwrap();
         }
+    }
+
+    #[test]
+    fn a_password_may_lie_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("postgres");
+        std::fs::write(&file, "a/sec@ret:%41#?\n").unwrap();
+        let url = "postgres://me@localhost:5433/jobs?application_name=x";
+        let Database::Postgres(with) = database(url).with_password_in(&file).unwrap() else {
+            panic!("no longer PostgreSQL")
+        };
+        let url = reqwest::Url::parse(with.danger_text()).unwrap();
+        assert_eq!(url.password(), Some("a%2Fsec%40ret%3A%2541%23%3F"));
+        assert_eq!((url.username(), url.port()), ("me", Some(5433)));
+        with.options().unwrap();
+        assert!(!format!("{with:?}").contains("sec"));
+
+        for text in ["postgres://me:own@localhost/jobs", "jobs.sqlite"] {
+            let error = database(text).with_password_in(&file).unwrap_err();
+            assert!(
+                error.to_string().contains("database_password_file"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("sec"), "{error}");
+        }
+        std::fs::write(&file, "\n").unwrap();
+        database("postgres://me@localhost/jobs")
+            .with_password_in(&file)
+            .unwrap_err();
     }
 
     #[test]

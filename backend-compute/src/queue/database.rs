@@ -4,6 +4,7 @@ mod postgres;
 mod sqlite;
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyRow};
@@ -137,6 +138,21 @@ impl Database {
         };
         let done = tokio::time::timeout(patience, work).await;
         Ok(done.map_err(|_| Error::DatabaseSilent)??)
+    }
+}
+
+/// Copies the jobs of a file to another one, which must not be there yet, while processes use it.
+///
+/// # Errors
+/// The file is not there, the other one is, or the database is PostgreSQL's.
+pub async fn copy(place: &config::Database, to: &Path) -> Result<(), Error> {
+    sqlx::any::install_default_drivers();
+    match place {
+        config::Database::Sqlite(file) => sqlite::copy(file, to).await,
+        config::Database::Postgres(_) => Err(Error::Setting {
+            setting: "database",
+            reason: "PostgreSQL's is copied by pg_dump".to_owned(),
+        }),
     }
 }
 

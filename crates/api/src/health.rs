@@ -4,22 +4,21 @@ use std::io::{Error, Read, Result, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::routes::HEALTH;
-
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Asks the service that listens at `listen` whether it is alive; an address that means "every
-/// interface" is asked on the loopback one.
+/// Asks the service that listens at `listen` whether it is alive ([`HEALTH`](crate::routes::HEALTH)) or
+/// ready ([`READY`](crate::routes::READY)); an address that means "every interface" is asked on the
+/// loopback one.
 ///
 /// # Errors
 /// If nobody listens there, no answer comes in time, or the answer is not 200.
-pub fn check(listen: SocketAddr) -> Result<()> {
+pub fn check(listen: SocketAddr, route: &str) -> Result<()> {
     let address = reachable(listen);
     let mut stream = TcpStream::connect_timeout(&address, CONNECT)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
-    let request = format!("GET {HEALTH} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {route} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
@@ -46,15 +45,17 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::routes::{HEALTH, READY};
 
-    fn answer(with: &'static [u8]) -> SocketAddr {
+    fn answer(route: &'static str, with: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 512];
             let length = stream.read(&mut request).unwrap();
-            assert!(request[..length].starts_with(b"GET /healthz HTTP/1.1\r\n"));
+            let asked = format!("GET {route} HTTP/1.1\r\n");
+            assert!(request[..length].starts_with(asked.as_bytes()));
             stream.write_all(with).unwrap();
         });
         address
@@ -62,8 +63,10 @@ mod tests {
 
     #[test]
     fn only_200_is_healthy() {
-        assert!(check(answer(b"HTTP/1.1 200 OK\r\n\r\n")).is_ok());
-        assert!(check(answer(b"HTTP/1.1 503 Busy\r\n\r\n")).is_err());
-        assert!(check(answer(b"")).is_err());
+        for route in [HEALTH, READY] {
+            assert!(check(answer(route, b"HTTP/1.1 200 OK\r\n\r\n"), route).is_ok());
+            assert!(check(answer(route, b"HTTP/1.1 503 Busy\r\n\r\n"), route).is_err());
+            assert!(check(answer(route, b""), route).is_err());
+        }
     }
 }

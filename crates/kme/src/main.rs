@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use darkroom_api::routes::HEALTH;
 use darkroom_kme::trial::{self, Machines};
 use darkroom_kme::{Config, Log, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = Config::load(arguments.config.as_deref())?;
     if arguments.healthcheck {
-        return darkroom_api::health::check(config.status).context("the node is not well");
+        return darkroom_api::health::check(config.status, HEALTH).context("the node is not well");
     }
     start_log(&config.log)?;
     if arguments.check {

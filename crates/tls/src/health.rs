@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom_api::health::reachable;
-use darkroom_api::routes::HEALTH;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -15,13 +14,18 @@ use crate::{ServerSettings, TlsError, files, provider};
 
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Asks the service that listens at `listen`, with TLS if it serves that, whether it is alive.
+/// Asks the service that listens at `listen`, with TLS if it serves that, whether it is alive or
+/// ready: the route says which.
 ///
 /// # Errors
 /// Nobody listens there, another one does, no answer comes in time, or the answer is not 200.
-pub async fn check_health(listen: SocketAddr, tls: Option<&ServerSettings>) -> std::io::Result<()> {
+pub async fn check_health(
+    listen: SocketAddr,
+    tls: Option<&ServerSettings>,
+    route: &str,
+) -> std::io::Result<()> {
     let Some(settings) = tls else {
-        return darkroom_api::health::check(listen);
+        return darkroom_api::health::check(listen, route);
     };
     let other = std::io::Error::other::<Box<dyn std::error::Error + Send + Sync>>;
     let config = own(settings).map_err(|error| other(error.into()))?;
@@ -31,7 +35,7 @@ pub async fn check_health(listen: SocketAddr, tls: Option<&ServerSettings>) -> s
         .timeout(ANSWER)
         .build()
         .map_err(|error| other(error.into()))?;
-    let url = format!("https://{}{HEALTH}", reachable(listen));
+    let url = format!("https://{}{route}", reachable(listen));
     let answer = client.get(url).send().await;
     let answer = answer.map_err(|error| other(error.into()))?;
     match answer.status().as_u16() {

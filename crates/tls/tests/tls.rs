@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use darkroom_api::routes::HEALTH;
 use darkroom_tls::trial::Authority;
 use darkroom_tls::{
     ClientSettings, Connection, ServerSettings, check_health, client_config, http_client, remember,
@@ -236,12 +237,14 @@ async fn health_is_asked_by_tls_of_the_own_certificate_only() {
             ..trial.server()
         };
         let address = serve(&settings);
-        check_health(address, Some(&settings)).await.unwrap();
+        check_health(address, Some(&settings), HEALTH)
+            .await
+            .unwrap();
     }
     let another = Trial::new();
     let address = serve(&trial.server());
     assert!(
-        check_health(address, Some(&another.server()))
+        check_health(address, Some(&another.server()), HEALTH)
             .await
             .is_err()
     );

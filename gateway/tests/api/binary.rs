@@ -156,9 +156,13 @@ fn check_says_what_is_wrong() {
 }
 
 fn is_healthy(address: SocketAddr) -> bool {
+    says(address, "--healthcheck")
+}
+
+fn says(address: SocketAddr, check: &str) -> bool {
     let check = run(|command| {
         command
-            .arg("--healthcheck")
+            .arg(check)
             .env("DARKROOM_LISTEN", address.to_string())
             .env("DARKROOM_ALLOW_PLAIN_HTTP", "true");
     });
@@ -169,6 +173,8 @@ fn is_healthy(address: SocketAddr) -> bool {
 fn healthcheck_asks_the_one_that_runs() {
     let gateway = Running::start(|_| {});
     assert!(is_healthy(gateway.address));
+    // Nobody is behind it.
+    assert!(!says(gateway.address, "--readycheck"));
     let everywhere = SocketAddr::from(([0, 0, 0, 0], gateway.address.port()));
     assert!(is_healthy(everywhere));
     assert!(!is_healthy(nobody()));

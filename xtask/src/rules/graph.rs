@@ -16,6 +16,7 @@ pub struct Graph {
 pub struct Package {
     pub name: String,
     pub source: Option<String>,
+    pub licence: Option<String>,
     pub features: BTreeMap<String, Vec<String>>,
     pub declared: Vec<Declared>,
     /// The ids that it uses, and whether in more than its own tests.
@@ -59,6 +60,7 @@ impl Graph {
             let read = Package {
                 name: package["name"].as_str()?.to_owned(),
                 source: package["source"].as_str().map(str::to_owned),
+                licence: package["license"].as_str().map(str::to_owned),
                 features: serde_json::from_value(package["features"].clone()).ok()?,
                 declared: declared.collect::<Option<_>>()?,
                 uses: uses.remove(id).unwrap_or_default(),

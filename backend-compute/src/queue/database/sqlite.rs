@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::{Database, Dialect, migrations};
 use crate::error::Error;
@@ -49,6 +49,23 @@ pub(super) async fn open(file: &Path) -> Result<Database, Error> {
         patience: None,
         lock: Some(lock),
     })
+}
+
+/// Copies what is in a file, as it is at one moment, to a new one; whoever uses it goes on.
+pub(super) async fn copy(file: &Path, to: &Path) -> Result<(), Error> {
+    let to = std::path::absolute(to)?;
+    let mut connection = options(&std::path::absolute(file)?)?.connect().await?;
+    connection.execute("PRAGMA busy_timeout = 10000").await?;
+    // SQLite takes a file that is empty. Grants are in it.
+    let made = owner_only().create_new(true).open(&to);
+    made.map_err(refuse(&to))?;
+    let copy = sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy().into_owned());
+    if let Err(error) = copy.execute(&mut connection).await {
+        // Nobody is to take it for a copy.
+        let _ = std::fs::remove_file(&to);
+        return Err(error.into());
+    }
+    Ok(connection.close().await?)
 }
 
 /// Takes the lock beside the database: exclusive if nobody has it, else shared.

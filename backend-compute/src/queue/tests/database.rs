@@ -53,3 +53,38 @@ async fn a_submit_costs_no_more_for_every_finished_job() {
         assert!(plan.contains(index), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn the_jobs_are_copied_while_they_are_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::sqlite();
+    let queue = place.open().await;
+    let waiting = push(&queue, &job(2)).await;
+    let file = place.folder.path().join("copy.sqlite");
+    copy(&place.database, &file).await.unwrap();
+    push(&queue, &job(1)).await;
+    let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+
+    let restored = Place {
+        folder: TempDir::new().unwrap(),
+        database: config::Database::Sqlite(file.clone()),
+        _server: None,
+    };
+    let other = restored.open().await;
+    let claimed = other.claim(Claimable::Any).await.unwrap().unwrap();
+    assert_eq!(claimed.id, waiting.id);
+    let later = other.claim(Claimable::Any).await.unwrap();
+    assert!(later.is_none(), "made afterwards");
+
+    // Nothing is written over, and what is not there is not made.
+    copy(&place.database, &file).await.unwrap_err();
+    let absent = config::Database::Sqlite(place.folder.path().join("absent.sqlite"));
+    copy(&absent, &place.folder.path().join("c"))
+        .await
+        .unwrap_err();
+    assert!(!place.folder.path().join("absent.sqlite").exists());
+    let remote = config::Database::from("postgres://localhost/jobs".to_owned());
+    let refused = copy(&remote, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("pg_dump"), "{refused}");
+}
