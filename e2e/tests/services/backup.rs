@@ -18,8 +18,8 @@ use crate::zoo;
 
 const MODEL: &str = "left-right";
 /// Jobs that are still at work when the backup is taken.
-const JOBS: usize = 4;
-const IMAGES_A_JOB: usize = 128;
+const JOBS: usize = 3;
+const IMAGES_A_JOB: usize = 96;
 /// As after a crash: the backup says that a worker has the job, and that worker is gone.
 const SETTINGS: [(&str, &str); 3] = [
     ("THREADS", "1"),
@@ -54,7 +54,7 @@ impl Place {
         shell
             .args(["-euo", "pipefail", "-c", &commands(name)])
             .env("PATH", path.unwrap())
-            .env("DARKROOM_DATA_DIR", &self.store)
+            .env("STORE", &self.store)
             .env("DARKROOM_DATABASE", &self.database)
             .env("BACKUP", &self.backup);
         let done = shell.output().unwrap();
