@@ -12,14 +12,15 @@
 
 mod port;
 
+use darkroom_api::access::{Scope, TokenInfo};
 use darkroom_api::compute::{Catalogue, InputCard};
 use darkroom_api::header::ParameterSetId;
-use darkroom_api::ids::ObjectId;
+use darkroom_api::ids::{ObjectId, TokenId};
 use wasm_bindgen::JsCast;
 
 use crate::protocol::{
-    Analysis, AnalysisEvent, Entry, Event, KeyStep, LargeKey, Notice, Opened, Prepared, Reply,
-    Request, Secret, Status, Summary,
+    Analysis, AnalysisEvent, Entry, Event, KeyStep, LargeKey, LogView, MadeToken, Notice, Opened,
+    Prepared, Reply, Request, Secret, Status, Summary, VaultState,
 };
 pub use port::{Canceller, Task};
 use port::{ask, ask_with};
@@ -87,6 +88,69 @@ pub fn large_key(parameters: ParameterSetId) -> Task<LargeKey> {
 /// in storage stays there, and the next try goes on from it.
 pub fn make_large_key(parameters: ParameterSetId) -> Task<LargeKey> {
     ask(Request::MakeLargeKey { parameters }, pick_large_key)
+}
+
+/// How full the vault is.
+pub fn vault() -> Task<VaultState> {
+    ask(Request::Vault, |reply| match reply {
+        Reply::Vault(vault) => Some(vault),
+        _ => None,
+    })
+}
+
+/// Hands an invitation to whatever waits for one; what becomes of it comes as [`Notice::Door`].
+pub fn invitation(text: Secret) -> Task<()> {
+    ask(Request::Invitation(text), pick_done)
+}
+
+/// Puts a new token in the place of the one that opens the vault.
+pub fn rotate_token() -> Task<()> {
+    ask(Request::RotateToken, pick_done)
+}
+
+/// The limited tokens, newest first.
+pub fn tokens() -> Task<Vec<TokenInfo>> {
+    ask(Request::Tokens, |reply| match reply {
+        Reply::Tokens(tokens) => Some(tokens),
+        _ => None,
+    })
+}
+
+/// Makes a limited token, good for so many days or until it is revoked.
+pub fn make_token(label: String, scope: Scope, days: Option<u32>) -> Task<MadeToken> {
+    ask(
+        Request::MakeToken { label, scope, days },
+        |reply| match reply {
+            Reply::Token(made) => Some(made),
+            _ => None,
+        },
+    )
+}
+
+/// Revokes a limited token.
+pub fn revoke_token(token: TokenId) -> Task<()> {
+    ask(Request::RevokeToken(token), pick_done)
+}
+
+/// The log, read and checked anew.
+pub fn log() -> Task<LogView> {
+    ask(Request::Log, |reply| match reply {
+        Reply::Log(log) => Some(log),
+        _ => None,
+    })
+}
+
+/// Older entries of the log that was read, newest first.
+pub fn log_before(number: u64) -> Task<Vec<String>> {
+    ask(Request::LogBefore(number), |reply| match reply {
+        Reply::LogEntries(lines) => Some(lines),
+        _ => None,
+    })
+}
+
+/// Forgets what this browser saw of the log.
+pub fn forget_log() -> Task<()> {
+    ask(Request::ForgetLog, pick_done)
 }
 
 /// The models that can be run.

@@ -7,6 +7,7 @@
 //! Messages are plain JavaScript objects (`serde-wasm-bindgen`), so that a picture file travels as
 //! the browser's own `Blob`, without a copy.
 
+mod access;
 mod analysis;
 mod history;
 mod key;
@@ -16,11 +17,13 @@ mod trouble;
 
 use std::fmt;
 
+use darkroom_api::access::{Scope, TokenInfo};
 use darkroom_api::compute::{Catalogue, InputCard};
 use darkroom_api::header::ParameterSetId;
-use darkroom_api::ids::ObjectId;
+use darkroom_api::ids::{ObjectId, TokenId};
 use serde::{Deserialize, Serialize};
 
+pub use access::{Chain, Door, LogView, MadeToken, Remembered, VaultState};
 pub use analysis::{Analysis, AnalysisEvent, Source, Stage, StageTimes, Summary, ToAnalyse};
 pub use history::{Answer, Entry, EntryState, Opened, Seen};
 pub use key::{Keeping, KeyInfo, KeyStep, Status};
@@ -100,6 +103,33 @@ pub enum Request {
         /// The parameter set.
         parameters: ParameterSetId,
     },
+    /// How full the vault is: [`Reply::Vault`].
+    Vault,
+    /// An invitation, for whatever waits for one: [`Reply::Done`], and what became of it as
+    /// [`Notice::Door`].
+    Invitation(Secret),
+    /// Puts a new token in the place of the one that opens the vault: [`Reply::Done`].
+    RotateToken,
+    /// The limited tokens, newest first: [`Reply::Tokens`].
+    Tokens,
+    /// Makes a limited token: [`Reply::Token`].
+    MakeToken {
+        /// Whose it is.
+        label: String,
+        /// What it is good for.
+        scope: Scope,
+        /// For how many days; until it is revoked where absent.
+        days: Option<u32>,
+    },
+    /// Revokes a limited token: [`Reply::Done`].
+    RevokeToken(TokenId),
+    /// The log, read and checked anew: [`Reply::Log`].
+    Log,
+    /// Entries of the log as it was last read, newest first, from before this one on:
+    /// [`Reply::LogEntries`].
+    LogBefore(u64),
+    /// Forgets what this browser saw of the log: [`Reply::Done`].
+    ForgetLog,
     /// The models: [`Reply::Catalogue`].
     Catalogue,
     /// Decodes a file into exactly the pixels that would be encrypted: [`Reply::Prepared`].
@@ -157,6 +187,16 @@ pub enum Reply {
     File(#[serde(with = "serde_bytes")] Vec<u8>),
     /// To requests that ask for or make the large key.
     LargeKey(LargeKey),
+    /// To [`Request::Vault`].
+    Vault(VaultState),
+    /// To [`Request::Tokens`].
+    Tokens(Vec<TokenInfo>),
+    /// To [`Request::MakeToken`].
+    Token(MadeToken),
+    /// To [`Request::Log`].
+    Log(LogView),
+    /// To [`Request::LogBefore`].
+    LogEntries(Vec<String>),
     /// To [`Request::Catalogue`].
     Catalogue(Catalogue),
     /// To [`Request::Prepare`].
@@ -197,6 +237,8 @@ pub enum Notice {
     EntryRemoved(ObjectId),
     /// All entries are gone.
     EntriesCleared,
+    /// Where the page stands before the vault.
+    Door(Door),
     /// The server cannot be reached; the worker tries again by itself.
     Unreachable {
         /// When it tries next, from now.

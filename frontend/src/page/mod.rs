@@ -1,5 +1,6 @@
 //! What people see: one page, four stations, and the history underneath.
 
+mod access;
 mod desk;
 mod digit;
 mod fingerprint;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use darkroom_api::audit::Checkpoint;
 use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{JobId, ModelId, ObjectId};
 use js_sys::Uint8Array;
@@ -13,6 +14,9 @@ use super::database::{Database, Store};
 use super::identity::Held;
 use super::{scope, trouble};
 use crate::protocol::{Answer, Entry, Grey, StageTimes, Trouble};
+
+/// The record of the log's last place that was seen.
+const CHECKPOINT: &str = "log";
 
 /// An entry with everything that is known of it here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -172,6 +176,33 @@ impl Book {
         self.database.delete(Store::Jobs, &key.to_string()).await
     }
 
+    /// The last place of the vault's log that this browser saw.
+    ///
+    /// # Errors
+    /// The browser's database fails.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, Trouble> {
+        let value = self.database.get(Store::Key, CHECKPOINT).await?;
+        let bytes = value.and_then(|value| self.read(Store::Key, CHECKPOINT, &value));
+        Ok(bytes.and_then(|bytes| from_json(&bytes)))
+    }
+
+    /// Keeps a place of the vault's log.
+    ///
+    /// # Errors
+    /// The browser's database fails, or is full.
+    pub async fn put_checkpoint(&self, place: Checkpoint) -> Result<(), Trouble> {
+        let text = serde_json::to_vec(&place).map_err(|_| trouble::not_understood())?;
+        self.write(Store::Key, CHECKPOINT, &text).await
+    }
+
+    /// Forgets the place of the vault's log.
+    ///
+    /// # Errors
+    /// The browser's database fails.
+    pub async fn remove_checkpoint(&self) -> Result<(), Trouble> {
+        self.database.delete(Store::Key, CHECKPOINT).await
+    }
+
     /// Removes everything but the key.
     ///
     /// # Errors
@@ -283,6 +314,15 @@ pub(super) mod tests {
         let stranger = Book::new(database, other);
         assert!(stranger.entries().await.unwrap().is_empty());
         assert!(stranger.entry(entry(1).id).await.unwrap().is_none());
+        let place = Checkpoint {
+            number: 7,
+            ..Checkpoint::default()
+        };
+        book.put_checkpoint(place).await.unwrap();
+        assert_eq!(book.checkpoint().await.unwrap(), Some(place));
+        assert_eq!(stranger.checkpoint().await.unwrap(), None);
+        book.remove_checkpoint().await.unwrap();
+        assert_eq!(book.checkpoint().await.unwrap(), None);
         book.remove_entry(entry(3).id).await.unwrap();
         assert_eq!(book.entries().await.unwrap().len(), 2);
         assert!(book.entry(entry(3).id).await.unwrap().is_none());

@@ -14,13 +14,15 @@ use web_sys::{BroadcastChannel, MessageEvent};
 use super::begin;
 use super::book::{Book, Record};
 use super::database::Database;
+use super::door::Door;
 use super::http::Reach;
 use super::identity::Identity;
 use super::large_key;
+use super::log::Log;
 use super::run::Run;
 use super::services::{Owned, Public};
 use super::stop::Stop;
-use crate::protocol::{Entry, Event, FromWorker, Notice, Ticket, Trouble};
+use crate::protocol::{self, Entry, Event, FromWorker, Notice, Ticket, Trouble};
 
 const CHANNEL: &str = "darkroom";
 
@@ -42,7 +44,11 @@ pub(super) enum News {
 /// What all tasks share.
 pub struct Context {
     pub(super) database: Rc<Database>,
-    pub(super) identity: Identity,
+    pub(super) identity: Rc<Identity>,
+    /// What was read of the vault's log.
+    pub(super) log: RefCell<Log>,
+    /// Another one with every key.
+    door: RefCell<Rc<Door>>,
     reach: Reach,
     post: Rc<dyn Fn(FromWorker)>,
     channel: Option<BroadcastChannel>,
@@ -60,11 +66,15 @@ impl Context {
     /// Opens the database and loads the key.
     pub async fn open(post: Rc<dyn Fn(FromWorker)>) -> Rc<Self> {
         let database = Rc::new(Database::open().await);
-        let identity = Identity::load(&database).await;
+        let identity = Rc::new(Identity::load(&database).await);
         let tell = post.clone();
+        let notify: Rc<dyn Fn(Notice)> = Rc::new(move |notice| tell(FromWorker::Notice(notice)));
+        let door = Door::new(identity.clone(), database.clone(), notify.clone());
         let context = Rc::new(Self {
             identity,
-            reach: Reach::new(Rc::new(move |notice| tell(FromWorker::Notice(notice)))),
+            log: RefCell::default(),
+            door: RefCell::new(Rc::new(door)),
+            reach: Reach::new(notify),
             post,
             channel: database
                 .lasts()
@@ -138,9 +148,15 @@ impl Context {
     pub fn owned(&self, stop: Stop) -> Result<Owned, Trouble> {
         Ok(Owned {
             held: self.identity.held()?,
+            door: self.door(),
             stop,
             reach: self.reach.clone(),
         })
+    }
+
+    /// The way into the vault.
+    pub fn door(&self) -> Rc<Door> {
+        self.door.borrow().clone()
     }
 
     /// The records.
@@ -235,6 +251,12 @@ impl Context {
     fn let_go(&self) {
         self.leave_all();
         self.background.replace(Stop::new()).stop();
+        self.log.take();
+        self.door().tell(protocol::Door::Open);
+        let post = self.post.clone();
+        let notify = Rc::new(move |notice| post(FromWorker::Notice(notice)));
+        let door = Door::new(self.identity.clone(), self.database.clone(), notify);
+        self.door.replace(Rc::new(door));
         self.notify(Notice::EntriesCleared);
     }
 

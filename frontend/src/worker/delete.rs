@@ -11,6 +11,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::book::ItemRecord;
 use super::context::{Context, News};
 use super::large_key;
+use super::log;
 use super::services::Owned;
 use super::stop::Stop;
 use super::undo::delete_items;
@@ -66,6 +67,8 @@ pub async fn delete_all(context: &Rc<Context>, stop: Stop) -> Result<(), Trouble
         courtesy.stop();
     });
     services.delete_vault().await?;
+    // Its log goes with it, and the next one begins anew.
+    log::forget(context).await?;
     context.remove_all(&book).await
 }
 

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use darkroom_api::access::INVITATION;
 use darkroom_api::problem::{self, Problem, ProblemType};
 use js_sys::Uint8Array;
 use serde::Serialize;
@@ -26,6 +27,8 @@ pub struct Ask<'a> {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) authorization: Option<String>,
+    /// What opens a new vault, where storage wants it.
+    pub(super) invitation: Option<String>,
     pub(super) body: Body<'a>,
     pub(super) accept: &'static str,
 }
@@ -193,6 +196,9 @@ fn headers(ask: &Ask<'_>) -> Result<Headers, JsValue> {
     headers.set("accept", ask.accept)?;
     if let Some(authorization) = &ask.authorization {
         headers.set("authorization", authorization)?;
+    }
+    if let Some(invitation) = &ask.invitation {
+        headers.set(INVITATION, invitation)?;
     }
     match ask.body {
         Body::Empty => {}

@@ -18,6 +18,8 @@ const RECORD: &str = "master";
 pub struct Held {
     pub(super) key: ClientKey,
     pub(super) info: KeyInfo,
+    /// The generation of the vault's token, as far as it is known here.
+    generation: Cell<u32>,
 }
 
 impl Held {
@@ -31,9 +33,19 @@ impl Held {
         VaultId(self.key.vault_id())
     }
 
-    /// What opens the vault.
-    pub(super) fn vault_token(&self) -> Token {
-        Token::new(self.key.vault_token(0))
+    /// The generation of the vault's token, as far as it is known here.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.get()
+    }
+
+    /// Notes a generation, for whoever holds this.
+    pub(super) fn set_generation(&self, generation: u32) {
+        self.generation.set(generation);
+    }
+
+    /// What opens the vault, if this is the present generation.
+    pub(super) fn vault_token_of(&self, generation: u32) -> Token {
+        Token::new(self.key.vault_token(generation))
     }
 
     /// What owns its jobs in compute.
@@ -131,7 +143,7 @@ impl Identity {
         key: ClientKey,
         backed_up: bool,
     ) -> Result<(), Trouble> {
-        let held = hold(key, scope::now_ms(), backed_up);
+        let held = hold(key, scope::now_ms(), backed_up, 0);
         let kept = database.lasts() && self.write(database, &held, false).await?;
         if kept {
             self.reload(database).await;
@@ -152,11 +164,41 @@ impl Identity {
         if before.info.backed_up {
             return Ok(());
         }
-        let held = hold(before.key.clone(), before.info.created_ms, true);
+        let (created_ms, generation) = (before.info.created_ms, before.generation());
+        let held = hold(before.key.clone(), created_ms, true, generation);
         if self.keeping.get() != Keeping::ThisVisit {
             self.write(database, &held, true).await?;
         }
         *self.held.borrow_mut() = Some(Rc::new(held));
+        Ok(())
+    }
+
+    /// Keeps the generation of the vault's token beside this key, if it is still the one.
+    ///
+    /// # Errors
+    /// The browser's database is full.
+    pub async fn keep_generation(
+        &self,
+        database: &Database,
+        key: KeyId,
+        generation: u32,
+    ) -> Result<(), Trouble> {
+        let held = self.held.borrow().clone();
+        let Some(held) = held.filter(|held| held.id() == key) else {
+            return Ok(());
+        };
+        held.set_generation(generation);
+        if self.keeping.get() == Keeping::ThisVisit {
+            return Ok(());
+        }
+        // Another tab may have put another key there a moment ago: that one stays.
+        let there = match database.get(Store::Key, RECORD).await? {
+            Some(record) => wrap::unwrap(&record).await,
+            None => None,
+        };
+        if there.is_some_and(|there| there.id() == key) {
+            self.write(database, &held, true).await?;
+        }
         Ok(())
     }
 
@@ -197,7 +239,7 @@ impl Identity {
     }
 }
 
-pub(super) fn hold(key: ClientKey, created_ms: u64, backed_up: bool) -> Held {
+pub(super) fn hold(key: ClientKey, created_ms: u64, backed_up: bool, generation: u32) -> Held {
     let id = key.key_id();
     let info = KeyInfo {
         id: KeyId(id),
@@ -205,7 +247,11 @@ pub(super) fn hold(key: ClientKey, created_ms: u64, backed_up: bool) -> Held {
         created_ms,
         backed_up,
     };
-    Held { key, info }
+    Held {
+        key,
+        info,
+        generation: Cell::new(generation),
+    }
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -242,9 +288,15 @@ mod tests {
         second.keep(&database, key(2), false).await.unwrap();
         assert_eq!(second.held().unwrap().key.danger_master(), &[1; 32]);
 
+        // The generation of its token is kept beside it, whoever writes next.
+        let id = KeyId(key(1).key_id());
+        first.keep_generation(&database, id, 3).await.unwrap();
+        let other = KeyId(key(2).key_id());
+        first.keep_generation(&database, other, 9).await.unwrap();
         first.mark_backed_up(&database).await.unwrap();
         second.reload(&database).await;
         assert!(second.status().key.unwrap().backed_up);
+        assert_eq!(second.held().unwrap().generation(), 3);
 
         // Nothing that the database holds contains the master, and the wrapping key stays inside.
         let record = database.get(Store::Key, RECORD).await.unwrap().unwrap();

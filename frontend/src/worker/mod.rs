@@ -10,22 +10,27 @@
 //! | `begin`, `run`, `stages`, `submit`, `undo` | a job from pixels to results; `follow` hears how compute is getting on |
 //! | `history`, `delete` | what was analysed before, also on other devices |
 //! | `services`, `http` | storage and compute |
+//! | `door` | the way into the vault: the token of the present generation, or an invitation |
+//! | `access`, `log` | who else gets in, and what was done |
 //! | `book`, `database`, `note` | what this browser remembers, and what storage keeps for it |
 //! | `context`, `stop`, `scope`, `trouble` | what all of them share |
 //!
 //! Nothing is ever logged.
 
+mod access;
 mod backup;
 mod begin;
 mod book;
 mod context;
 mod database;
 mod delete;
+mod door;
 mod follow;
 mod history;
 mod http;
 mod identity;
 mod large_key;
+mod log;
 mod note;
 mod objects;
 mod picture;
@@ -181,6 +186,15 @@ impl Task {
                 let key = large_key::ensure(context, &services, parameters, cause).await?;
                 Ok(Reply::LargeKey(key))
             }
+            Request::Vault
+            | Request::Invitation(_)
+            | Request::RotateToken
+            | Request::Tokens
+            | Request::MakeToken { .. }
+            | Request::RevokeToken(_)
+            | Request::Log
+            | Request::LogBefore(_)
+            | Request::ForgetLog => self.access(request).await,
             Request::Catalogue => context.catalogue(self.stop).await.map(Reply::Catalogue),
             Request::Prepare {
                 blob,
@@ -209,6 +223,44 @@ impl Task {
                 .await
                 .map(|()| Reply::Done),
         }
+    }
+
+    /// What concerns the way into the vault, and who else gets in.
+    async fn access(self, request: Request) -> Result<Reply, Trouble> {
+        let context = &self.context;
+        let services = context.owned(self.stop.clone())?;
+        Ok(match request {
+            Request::Invitation(Secret(ref text)) => {
+                let invitation = text.trim().parse();
+                let invitation = invitation.map_err(|_| trouble::not_an_invitation())?;
+                if let Some(unasked) = context.door().give(invitation) {
+                    services.invited(&unasked).await?;
+                }
+                Reply::Done
+            }
+            Request::Vault => Reply::Vault(services.vault_state().await?),
+            Request::RotateToken => {
+                services.rotate().await?;
+                // The other tabs read it from the database.
+                context.tell(&context::News::Key);
+                Reply::Done
+            }
+            Request::Tokens => Reply::Tokens(services.tokens().await?),
+            Request::MakeToken { label, scope, days } => {
+                Reply::Token(services.make_token(label, scope, days).await?)
+            }
+            Request::RevokeToken(token) => {
+                services.revoke_token(token).await?;
+                Reply::Done
+            }
+            Request::Log => Reply::Log(log::read(context, self.stop).await?),
+            Request::LogBefore(number) => Reply::LogEntries(log::before(context, number)),
+            Request::ForgetLog => {
+                log::forget(context).await?;
+                Reply::Done
+            }
+            _ => Reply::Done,
+        })
     }
 
     async fn status(&self) -> Status {

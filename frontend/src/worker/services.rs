@@ -10,13 +10,14 @@ use darkroom_api::routes;
 use darkroom_api::storage::{Grant, GrantRequest, ObjectInfo, ObjectList};
 use web_sys::Response;
 
+use super::door::Door;
 use super::http::{self, Ask, Body, Failure, Reach};
 use super::identity::Held;
 use super::stop::Stop;
 use super::trouble;
 use crate::protocol::Trouble;
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 const EVENTS: &str = "text/event-stream";
 
@@ -48,6 +49,7 @@ impl Public {
             method: "GET",
             path: format!("{}{path}", routes::GATEWAY_COMPUTE),
             authorization: None,
+            invitation: None,
             body: Body::Empty,
             accept: JSON,
         };
@@ -59,6 +61,7 @@ impl Public {
 #[derive(Clone)]
 pub struct Owned {
     pub(super) held: Rc<Held>,
+    pub(super) door: Rc<Door>,
     pub(super) stop: Stop,
     pub(super) reach: Reach,
 }
@@ -185,38 +188,52 @@ impl Owned {
     /// # Errors
     /// Storage refuses, or it was stopped.
     pub async fn delete_vault(&self) -> Result<(), Trouble> {
-        let path = routes::vault(self.held.vault());
-        let ask = self.ask_storage("DELETE", path, Body::Empty, JSON);
-        match http::exchange(&ask, &self.stop, &self.reach).await {
-            // Never opened, or deleted by an earlier try.
-            Err(failure) if failure.is(ProblemType::Unauthorized) => Ok(()),
-            other => Ok(other.map(drop)?),
+        loop {
+            let tried = self.held.generation();
+            let path = routes::vault(self.held.vault());
+            let ask = self.ask_storage("DELETE", path, Body::Empty, JSON);
+            match http::exchange(&ask, &self.stop, &self.reach).await {
+                // Rotated elsewhere; or never opened, or deleted by an earlier try.
+                Err(failure) if failure.is(ProblemType::Unauthorized) => {
+                    if !self.find_token(tried).await? {
+                        return Ok(());
+                    }
+                }
+                other => return Ok(other.map(drop)?),
+            }
         }
     }
 
-    /// Asks storage; opens the vault and asks again if storage does not know it yet.
-    async fn storage(
+    /// Asks storage; finds the way into the vault and asks again if the token is refused.
+    pub(super) async fn storage(
         &self,
         method: &'static str,
         path: String,
         body: Body<'_>,
         accept: &'static str,
     ) -> Result<Vec<u8>, Failure> {
-        let ask = self.ask_storage(method, path, body, accept);
+        let tried = self.held.generation();
+        let mut ask = self.ask_storage(method, path, body, accept);
         match http::exchange(&ask, &self.stop, &self.reach).await {
             Err(failure) if failure.is(ProblemType::Unauthorized) => {
-                http::exchange(&self.open_vault(), &self.stop, &self.reach).await?;
+                self.enter(tried).await?;
+                ask.authorization = Some(self.authorization());
                 http::exchange(&ask, &self.stop, &self.reach).await
             }
             other => other,
         }
     }
 
+    fn authorization(&self) -> String {
+        let generation = self.held.generation();
+        self.held.vault_token_of(generation).authorization()
+    }
+
     fn open_vault(&self) -> Ask<'static> {
         self.ask_storage("PUT", routes::vault(self.held.vault()), Body::Empty, JSON)
     }
 
-    fn ask_storage<'a>(
+    pub(super) fn ask_storage<'a>(
         &self,
         method: &'static str,
         path: String,
@@ -226,7 +243,8 @@ impl Owned {
         Ask {
             method,
             path: format!("{}{path}", routes::GATEWAY_STORAGE),
-            authorization: Some(self.held.vault_token().authorization()),
+            authorization: Some(self.authorization()),
+            invitation: None,
             body,
             accept,
         }
@@ -307,6 +325,7 @@ impl Owned {
             method,
             path: format!("{}{path}", routes::GATEWAY_COMPUTE),
             authorization: Some(self.held.compute_token().authorization()),
+            invitation: None,
             body,
             accept,
         }

@@ -1,7 +1,7 @@
 //! What can go wrong, in words for people: what happened, what it means for the data, what to do.
 
 use darkroom_api::header::HeaderError;
-use darkroom_api::problem::{Problem, ProblemType};
+use darkroom_api::problem::{Problem, ProblemType, Quota, QuotaUnit};
 
 use crate::protocol::{Trouble, TroubleKind};
 
@@ -169,6 +169,24 @@ pub(super) fn core(error: &darkroom_fhe::Error) -> Trouble {
     }
 }
 
+pub(super) fn not_an_invitation() -> Trouble {
+    trouble(
+        TroubleKind::Refused,
+        "This is not an invitation.",
+        NOTHING_SENT,
+        "An invitation has 64 characters, digits and the letters a to f. Copy all of it.",
+    )
+}
+
+pub(super) fn rotated_out() -> Trouble {
+    trouble(
+        TroubleKind::Refused,
+        "The token of this key was rotated as often as it can be.",
+        NOTHING_LOST,
+        "It goes on as it is. For a new one, delete everything and make a new key.",
+    )
+}
+
 /// The server answered with something that is not a problem of ours.
 pub(super) fn status(status: u16) -> Trouble {
     trouble(
@@ -196,9 +214,9 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
     match problem.kind {
         P::Unauthorized => trouble(
             K::Refused,
-            "Storage does not accept this key.",
-            "Nothing was stored or read.",
-            "If you restored the key, restore it again from the whole backup.",
+            "Storage accepts none of the tokens that this key makes.",
+            "Nothing was stored or read, and nothing is lost.",
+            "Tell whoever runs this server: the place of this key was opened with another token.",
         ),
         P::GrantInvalid | P::GrantExpired | P::GrantRefused => trouble(
             K::Refused,
@@ -206,11 +224,29 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             STILL_STORED,
             "Run the analysis again.",
         ),
-        P::OpeningClosed | P::InvitationNeeded | P::InvitationRefused => trouble(
+        P::OpeningClosed => trouble(
             K::Refused,
-            "This storage lets in only those who were invited.",
+            "This server takes in nobody new, and has no place of this key yet.",
+            "Nothing was stored or read.",
+            "If you have a key that has a place here, restore it. Otherwise ask whoever runs this server.",
+        ),
+        P::InvitationNeeded | P::InvitationRefused => trouble(
+            K::Refused,
+            "This server lets in only those who were invited.",
             "Nothing was stored or read.",
             "Ask whoever runs this server for an invitation.",
+        ),
+        P::TooManyTokens => trouble(
+            K::Full,
+            match problem.quota {
+                Some(quota) => format!(
+                    "Your place has {} tokens for others, and may have {}.",
+                    quota.used, quota.max
+                ),
+                None => "Your place has as many tokens for others as it may.".into(),
+            },
+            "No token was made.",
+            "Revoke one that is not needed any more, or wait until one ends.",
         ),
         P::ObjectNotFound => missing("The picture or its result"),
         P::JobNotFound => missing("The analysis"),
@@ -266,9 +302,12 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
         ),
         P::VaultFull => trouble(
             K::Full,
-            "Your part of the storage is full.",
+            match problem.quota {
+                Some(quota) => format!("Your part of the storage is full: {}.", used(quota)),
+                None => "Your part of the storage is full.".into(),
+            },
             NOTHING_LOST,
-            "Delete entries that you no longer need, then try again.",
+            "Delete entries that you no longer need, then try again: their room is free at once.",
         ),
         P::DiskFull => trouble(
             K::Full,
@@ -306,7 +345,6 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
         | P::LengthMismatch
         | P::KindMismatch
         | P::TokenRefused
-        | P::TooManyTokens
         | P::TokenNotFound
         | P::TokenExists
         | P::Unknown => trouble(
@@ -315,6 +353,17 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             NOTHING_LOST,
             TELL_OPERATOR,
         ),
+    }
+}
+
+/// How much of a limit is in use.
+fn used(quota: Quota) -> String {
+    let Quota {
+        unit, used, max, ..
+    } = quota;
+    match unit {
+        QuotaUnit::Bytes => format!("{} of {} MB are used", used / 1_000_000, max / 1_000_000),
+        unit => format!("{used} of {max} {} are used", unit.name()),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn wrap(held: &Held) -> Option<JsValue> {
     );
     let sealed = JsFuture::from(sealed.ok()?).await.ok()?;
     let record = Object::new();
-    let fields: [(&str, JsValue); 6] = [
+    let fields: [(&str, JsValue); 7] = [
         ("version", VERSION.into()),
         ("wrapping", wrapping.into()),
         ("nonce", nonce.into()),
@@ -43,6 +43,7 @@ pub(super) async fn wrap(held: &Held) -> Option<JsValue> {
             serde_wasm_bindgen::to_value(&held.info.created_ms).ok()?,
         ),
         ("backed_up", held.info.backed_up.into()),
+        ("generation", held.generation().into()),
     ];
     for (name, value) in fields {
         Reflect::set(&record, &name.into(), &value).ok()?;
@@ -74,5 +75,8 @@ pub(super) async fn unwrap(record: &JsValue) -> Option<Held> {
     let key = ClientKey::from_master(master);
     master.zeroize();
     let created_ms = serde_wasm_bindgen::from_value(field("created_ms")?).ok()?;
-    Some(hold(key, created_ms, field("backed_up")?.is_truthy()))
+    let backed_up = field("backed_up")?.is_truthy();
+    // Absent from what an older release wrote.
+    let generation = serde_wasm_bindgen::from_value(field("generation")?).unwrap_or(0);
+    Some(hold(key, created_ms, backed_up, generation))
 }

@@ -19,7 +19,7 @@ use leptos::task::spawn_local;
 use crate::bridge::{self, Canceller};
 use crate::page::parts::announce::{Announcer, announcer};
 use crate::page::transit::Way;
-use crate::protocol::{Entry, KeyStep, Notice, Status, Trouble};
+use crate::protocol::{Door, Entry, KeyStep, Notice, Status, Trouble};
 
 pub use drawing::{Drawing, reads_digits};
 pub use follow::{doing, share_computed};
@@ -80,6 +80,8 @@ pub struct Desk {
     pub history_trouble: RwSignal<Option<Trouble>>,
     /// What protects the way between here and the services.
     pub way: RwSignal<Way>,
+    /// What keeps the page out of the vault.
+    pub door: RwSignal<Door>,
     /// When the server is tried again, Unix time in ms, while it is out of reach.
     pub retry_at: RwSignal<Option<f64>>,
     /// Why the page cannot go on.
@@ -126,6 +128,7 @@ impl Desk {
             entries: RwSignal::new(None),
             history_trouble: RwSignal::new(None),
             way: RwSignal::new(Way::Looking),
+            door: RwSignal::new(Door::Open),
             retry_at: RwSignal::new(None),
             stopped: RwSignal::new(None),
             question: RwSignal::new(None),
@@ -219,6 +222,25 @@ impl Desk {
         self.last_number.get_value()
     }
 
+    fn take_door(self, door: Door) {
+        let before = self.door.get_untracked();
+        self.door.set(door);
+        match (before, door) {
+            (Door::Looking { .. }, Door::Looking { .. }) => {}
+            (_, Door::Looking { .. }) => {
+                self.say("Looking for your place on the server.");
+            }
+            (_, Door::Invitation { refused: false }) => {
+                self.say("This server wants an invitation. There is a field for it at the top.");
+            }
+            (_, Door::Invitation { refused: true }) => {
+                self.say("This invitation is not good here.");
+            }
+            (Door::Invitation { .. }, Door::Open) => self.say("You are in."),
+            (_, Door::Open) => {}
+        }
+    }
+
     fn heed(self, notice: Notice) {
         match notice {
             Notice::Status(status) => self.take_status(status),
@@ -230,6 +252,7 @@ impl Desk {
                 self.drop_entries();
                 self.look_for_large_key();
             }
+            Notice::Door(door) => self.take_door(door),
             Notice::Unreachable { retry_ms } => {
                 if self.retry_at.get_untracked().is_none() {
                     self.say("The server is out of reach. The page tries again by itself.");

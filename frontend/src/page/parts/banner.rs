@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
+use super::invitation::AtTheDoor;
 use super::problem::Problem;
 use crate::page::desk::desk;
 use crate::page::format;
@@ -47,6 +48,7 @@ pub fn Banner() -> impl IntoView {
                 </p>
             </div>
         </Show>
+        <AtTheDoor />
         {move || {
             desk.stopped.get().map(|trouble| {
                 view! {

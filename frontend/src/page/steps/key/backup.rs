@@ -2,13 +2,11 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::Clipboard;
 
 use crate::bridge;
 use crate::page::desk::desk;
+use crate::page::parts::copy::Copy;
 use crate::page::parts::dialog::Dialog;
-use crate::page::parts::glyph::Glyph;
 use crate::page::parts::problem::Problem;
 use crate::page::save;
 use crate::protocol::{Secret, Trouble};
@@ -32,18 +30,11 @@ pub fn Backup() -> impl IntoView {
     }
 }
 
-/// The clipboard; browsers give none to pages that came over an unprotected network.
-fn clipboard() -> Option<Clipboard> {
-    let clipboard = window().navigator().clipboard();
-    (!clipboard.is_undefined()).then_some(clipboard)
-}
-
 #[component]
 fn Words() -> impl IntoView {
     let desk = desk();
     let words = RwSignal::new(None::<Vec<Secret>>);
     let trouble = RwSignal::new(None::<Trouble>);
-    let copied = RwSignal::new(false);
     let fetch = move |_| {
         spawn_local(async move {
             match bridge::recovery_words().await {
@@ -59,16 +50,6 @@ fn Words() -> impl IntoView {
             .map(|word| word.0.as_str())
             .collect::<Vec<_>>()
             .join(" ")
-    };
-    let copy = move |_| {
-        let Some(clipboard) = clipboard() else { return };
-        let promise = clipboard.write_text(&text());
-        spawn_local(async move {
-            if JsFuture::from(promise).await.is_ok() {
-                copied.try_set(true);
-                desk.say("Copied.");
-            }
-        });
     };
     let list = move || {
         let words = words.get().unwrap_or_default();
@@ -109,17 +90,7 @@ fn Words() -> impl IntoView {
                     >
                         "I wrote them down"
                     </button>
-                    <button
-                        type="button"
-                        id="copy-words"
-                        hidden=clipboard().is_none()
-                        on:click=copy
-                    >
-                        {move || if copied.get() { "Copied" } else { "Copy" }}
-                        <Show when=move || copied.get()>
-                            <Glyph name="check" />
-                        </Show>
-                    </button>
+                    <Copy id="copy-words" text=Signal::derive(text) />
                 </div>
             </Show>
             {move || trouble.get().map(|trouble| view! { <Problem trouble=trouble /> })}

@@ -9,6 +9,7 @@ mod words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::page::access::Access;
 use crate::page::desk::{Making, desk};
 use crate::page::fingerprint::Fingerprint;
 use crate::page::parts::glyph::Glyph;
@@ -36,6 +37,7 @@ pub fn KeyStation() -> impl IntoView {
     let desk = desk();
     let restoring = RwSignal::new(false);
     let forgetting = RwSignal::new(false);
+    let accessing = RwSignal::new(false);
     let face = Memo::new(move |_| {
         if desk.making.with(Option::is_some) {
             return Face::Making;
@@ -54,10 +56,16 @@ pub fn KeyStation() -> impl IntoView {
         Face::Missing => view! { <Missing restoring=restoring /> }.into_any(),
         Face::Locked => view! { <Locked restoring=restoring forgetting=forgetting /> }.into_any(),
         Face::Making => view! { <BeingMade /> }.into_any(),
-        Face::Here(key, keeping) => {
-            view! { <Present key=key keeping=keeping restoring=restoring forgetting=forgetting /> }
-                .into_any()
+        Face::Here(key, keeping) => view! {
+            <Present
+                key=key
+                keeping=keeping
+                restoring=restoring
+                forgetting=forgetting
+                accessing=accessing
+            />
         }
+        .into_any(),
     };
     view! {
         <Station place=Here::Key id="key" number="1" title="Key">
@@ -68,6 +76,7 @@ pub fn KeyStation() -> impl IntoView {
         <Backup />
         <Restore open=restoring />
         <Forget open=forgetting />
+        <Access open=accessing />
     }
 }
 
@@ -219,6 +228,7 @@ fn Present(
     keeping: Keeping,
     restoring: RwSignal<bool>,
     forgetting: RwSignal<bool>,
+    accessing: RwSignal<bool>,
 ) -> impl IntoView {
     let desk = desk();
     let backed_up = key.backed_up;
@@ -255,6 +265,9 @@ fn Present(
         <div class="actions">
             <button type="button" id="backup" on:click=move |_| desk.backing_up.set(true)>
                 "Back up"
+            </button>
+            <button type="button" class="plain" id="access" on:click=move |_| accessing.set(true)>
+                "Access"
             </button>
             <button type="button" class="plain" id="restore" on:click=move |_| restoring.set(true)>
                 "Restore"
