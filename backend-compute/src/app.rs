@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, dev, web};
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
+use darkroom_rate::{Fence, limit};
 use darkroom_tls::{remember, server_config};
 use tokio::sync::watch;
 
@@ -139,9 +140,12 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
         phase: phases,
     };
     let state = web::Data::new(state);
+    let fence = web::Data::new(Fence::new(&config.rate)?);
     let app = move || {
         App::new()
             .app_data(state.clone())
+            .app_data(fence.clone())
+            .wrap(from_fn(limit))
             .wrap(from_fn(guard))
             .configure(|app| {
                 if let Some(link) = &link {

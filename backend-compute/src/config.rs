@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use darkroom_fhe::eval::EvaluationKey;
 use darkroom_fhe::params::NETWORK;
 use darkroom_qkd::link::LinkSettings;
+use darkroom_rate::RateSettings;
 use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -52,6 +53,8 @@ pub struct Config {
     pub queue: Queue,
     /// What callers may ask for.
     pub limits: Limits,
+    /// How often it may be asked.
+    pub rate: RateSettings,
     /// How compute uses storage.
     pub storage: Storage,
 }
@@ -124,6 +127,7 @@ impl Default for Config {
             drain_ms: 20_000,
             queue: Queue::default(),
             limits: Limits::default(),
+            rate: RateSettings::default(),
             storage: Storage::default(),
         }
     }
@@ -200,6 +204,7 @@ impl Config {
         check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
         self.gateway_link.check()?;
         self.storage_link.check()?;
+        self.rate.check()?;
         let (queue, limits) = (&self.queue, &self.limits);
         let longest_ms = 400 * 24 * 60 * 60 * 1000;
         let numbers = [

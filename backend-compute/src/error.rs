@@ -21,6 +21,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A limit on how often may be asked makes no sense.
+    #[error("setting {0}")]
+    Rate(#[from] darkroom_rate::RateError),
     /// A file or folder cannot be used.
     #[error("{}: {source}", path.display())]
     File {
@@ -171,6 +174,7 @@ impl Error {
             Self::Database(error) if is_outage(error) => ProblemType::QueueUnavailable,
             Self::Config(_)
             | Self::Setting { .. }
+            | Self::Rate(_)
             | Self::File { .. }
             | Self::Io(_)
             | Self::Database(_)
@@ -199,6 +203,15 @@ impl Error {
         }
     }
 
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooManyToday { wait_s, .. } => Some(*wait_s),
+            Self::ShuttingDown | Self::TooManyJobs(_) | Self::QueueFull { .. } => Some(5),
+            error if error.is_outage() => Some(5),
+            _ => None,
+        }
+    }
+
     fn quota(&self) -> Option<Quota> {
         match self {
             Self::TooManyJobs(quota) | Self::TooManyToday { quota, .. } => Some(*quota),
@@ -224,6 +237,7 @@ impl Error {
             ),
             kind => Problem {
                 quota: self.quota(),
+                retry_after_s: self.retry_after_s(),
                 ..Problem::new(kind, self.to_string())
             },
         }
@@ -248,16 +262,10 @@ impl ResponseError for Error {
             Self::Unauthorized => {
                 response.insert_header(("WWW-Authenticate", "Bearer"));
             }
-            Self::TooManyToday { wait_s, .. } => {
-                response.insert_header(("Retry-After", wait_s.to_string()));
-            }
-            Self::ShuttingDown | Self::TooManyJobs(_) | Self::QueueFull { .. } => {
-                response.insert_header(("Retry-After", "5"));
-            }
-            error if error.is_outage() => {
-                response.insert_header(("Retry-After", "5"));
-            }
             _ => {}
+        }
+        if let Some(wait_s) = self.retry_after_s() {
+            response.insert_header(("Retry-After", wait_s.to_string()));
         }
         response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
     }

@@ -12,6 +12,7 @@ use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, web};
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
+use darkroom_rate::{Fence, limit};
 use darkroom_tls::{remember, server_config};
 use futures_util::future::BoxFuture;
 use prometheus::Registry;
@@ -89,6 +90,10 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Err
         state.metrics.register(Box::new(figures))?;
     }
     let tls = state.config.tls.as_ref().map(server_config).transpose()?;
+    let fence = Fence::new(&state.config.rate).map_err(|error| Error::Config {
+        detail: error.to_string(),
+    })?;
+    let fence = web::Data::new(fence);
     let (workers, stop_ms) = (state.config.workers, state.config.stop_ms);
     // The sweep ends with the service: it holds the state only while it works.
     let weak = Arc::downgrade(&state.clone().into_inner());
@@ -97,6 +102,8 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Err
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
+            .app_data(fence.clone())
+            .wrap(from_fn(limit))
             .wrap(from_fn(guard))
             .wrap(from_fn(log))
             .configure(|app| {

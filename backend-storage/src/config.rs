@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use darkroom_api::header::{HEADER_BYTES, ObjectKind};
 use darkroom_qkd::link::LinkSettings;
+use darkroom_rate::RateSettings;
 use darkroom_tls::{ServerSettings, check_listen};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -47,6 +48,8 @@ pub struct Config {
     pub opening: Opening,
     /// What a vault may hold and a grant may last.
     pub limits: Limits,
+    /// How often it may be asked.
+    pub rate: RateSettings,
     /// How long objects are kept.
     pub retention: Retention,
     /// How the logs of vaults are kept.
@@ -136,6 +139,7 @@ impl Default for Config {
             stop_ms: 30_000,
             opening: Opening::default(),
             limits: Limits::default(),
+            rate: RateSettings::default(),
             retention: Retention::default(),
             audit: Audit::default(),
             upload: Upload::default(),
@@ -253,6 +257,9 @@ impl Config {
                 detail: format!("{name}.{error}"),
             })?;
         }
+        self.rate.check().map_err(|error| Error::Config {
+            detail: error.to_string(),
+        })?;
         check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;
         Ok(())
     }

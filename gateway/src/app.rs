@@ -10,6 +10,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use darkroom_api::routes::{GATEWAY_PROTECTION, HEALTH, METRICS, READY};
 use darkroom_qkd::link::LinkMetrics;
+use darkroom_rate::{Fence, limit};
 use darkroom_tls::{remember, server_config};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 
@@ -37,12 +38,18 @@ pub fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
     let page = web::Data::from(page);
     let proxy = web::Data::new(Proxy::new(&config)?);
     let metrics = web::Data::new(metrics(&proxy)?);
+    let fence = Fence::new(&config.rate).map_err(|error| Error::Config {
+        reason: error.to_string(),
+    })?;
+    let fence = web::Data::new(fence);
     let tls = config.tls.as_ref().map(server_config).transpose()?;
     let app = move || {
         App::new()
             .app_data(page.clone())
             .app_data(proxy.clone())
             .app_data(metrics.clone())
+            .app_data(fence.clone())
+            .wrap(from_fn(limit))
             .wrap(from_fn(secure))
             .default_service(web::to(answer))
     };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use darkroom_qkd::link::LinkSettings;
+use darkroom_rate::RateSettings;
 use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -39,6 +40,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long nothing at all may move on a request.
     pub idle_timeout: Duration,
+    /// How often it may be asked.
+    pub rate: RateSettings,
 }
 
 /// The address of a service: `http://host:port` or `https://host:port` and nothing more.
@@ -61,6 +64,7 @@ struct Settings {
     body_bytes_max: u64,
     connect_timeout_ms: u64,
     idle_timeout_ms: u64,
+    rate: RateSettings,
 }
 
 impl Default for Settings {
@@ -78,6 +82,7 @@ impl Default for Settings {
             body_bytes_max: 256 << 20,
             connect_timeout_ms: 3000,
             idle_timeout_ms: 300_000,
+            rate: RateSettings::in_front(),
         }
     }
 }
@@ -113,6 +118,9 @@ impl Config {
         let compute_url = Origin::parse("compute_url", &settings.compute_url)?;
         check_url(&storage_url.0, plain)?;
         check_url(&compute_url.0, plain)?;
+        settings.rate.check().map_err(|error| Error::Config {
+            reason: error.to_string(),
+        })?;
         settings.storage_link.check()?;
         settings.compute_link.check()?;
         Ok(Self {
@@ -127,6 +135,7 @@ impl Config {
             body_bytes_max: positive("body_bytes_max", settings.body_bytes_max)?,
             connect_timeout: Duration::from_millis(connect),
             idle_timeout: Duration::from_millis(idle),
+            rate: settings.rate,
         })
     }
 }

@@ -12,6 +12,7 @@ mod networks;
 mod nodes;
 mod outage;
 mod postgres;
+mod rates;
 mod requests;
 mod strangers;
 mod support;

@@ -14,6 +14,7 @@ mod objects;
 mod opening;
 mod races;
 mod rate;
+mod rates;
 mod refusals;
 mod retention;
 mod store;

@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 #[ignore = "a measurement"]
 async fn small_requests_a_second() {
     let dir = tempfile::tempdir().unwrap();
-    let process = Process::start(dir.path(), "");
+    let process = Process::start(dir.path(), "[rate]\nowner_per_s = 0");
     let owner = &Owner::open(&process.address).await;
     let id = owner.put_image(&[7; 2000]).await;
     for _ in 0..3 {

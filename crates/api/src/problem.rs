@@ -114,6 +114,8 @@ problems! {
     TooManyJobs = "too-many-jobs", 429, "Too many jobs at once";
     /// This owner has submitted as many jobs today as it may.
     TooManyJobsToday = "too-many-jobs-today", 429, "Too many jobs today";
+    /// Too much was asked in a short time.
+    RateLimited = "rate-limited", 429, "Too much was asked at once";
     /// The vault keeps as many objects as it may.
     VaultFull = "vault-full", 403, "The vault is full";
     /// The service failed in a way that is its own fault.
@@ -152,6 +154,9 @@ pub struct Problem {
     /// The limit that was met, where one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// How long to wait before asking again, where that is known; as in `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// A limit, and how much of it is in use. It is free again when something is deleted, is revoked or has
@@ -212,6 +217,7 @@ impl Problem {
             status: kind.status(),
             detail,
             quota: None,
+            retry_after_s: None,
         }
     }
 }

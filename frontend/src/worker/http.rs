@@ -19,6 +19,9 @@ use crate::protocol::{Notice, Trouble};
 
 const RETRY_FIRST_MS: u32 = 1_000;
 const RETRY_MAX_MS: u32 = 15_000;
+/// How often one request waits where too much was asked, and how long at most each time.
+const WAITS_MAX: u32 = 10;
+const WAIT_MAX_S: u64 = 60;
 /// No answer of the services that is read as a whole is longer.
 const ANSWER_MAX_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
@@ -126,7 +129,7 @@ async fn again_and_again<T>(
     reach: &Reach,
     attempt: impl AsyncFn() -> Result<T, Attempt>,
 ) -> Result<T, Failure> {
-    let mut wait_ms = RETRY_FIRST_MS;
+    let (mut wait_ms, mut waits) = (RETRY_FIRST_MS, 0);
     loop {
         stop.check()?;
         match attempt().await {
@@ -139,6 +142,13 @@ async fn again_and_again<T>(
                 return Err(failure);
             }
             Err(Attempt::Again) => {}
+            Err(Attempt::Later(_, pause_ms)) if waits < WAITS_MAX => {
+                reach.found();
+                waits += 1;
+                stop.sleep(pause_ms).await?;
+                continue;
+            }
+            Err(Attempt::Later(failure, _)) => return Err(failure),
         }
         stop.check()?;
         reach.lost(wait_ms);
@@ -154,6 +164,8 @@ pub async fn send_if_reachable(ask: &Ask<'_>, stop: &Stop) -> bool {
 
 enum Attempt {
     Again,
+    /// Too much was asked: again after so many milliseconds.
+    Later(Failure, u32),
     Final(Failure),
 }
 
@@ -185,6 +197,11 @@ async fn send_once(ask: &Ask<'_>, stop: &Stop) -> Result<Response, Attempt> {
     }
     match refusal(&response).await {
         Some(problem) if is_passing(problem.kind) => Err(Attempt::Again),
+        Some(problem) if problem.kind == ProblemType::RateLimited => {
+            let wait_s = problem.retry_after_s.unwrap_or(1).clamp(1, WAIT_MAX_S);
+            let wait_ms = u32::try_from(wait_s * 1000).unwrap_or(RETRY_MAX_MS);
+            Err(Attempt::Later(Failure::Problem(Box::new(problem)), wait_ms))
+        }
         Some(problem) => Err(Attempt::Final(Failure::Problem(Box::new(problem)))),
         None if matches!(response.status(), 502..=504) => Err(Attempt::Again),
         None => Err(Attempt::Final(trouble::status(response.status()).into())),

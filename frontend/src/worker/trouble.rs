@@ -300,6 +300,12 @@ pub(super) fn problem(problem: &Problem) -> Trouble {
             STILL_STORED,
             "Try again after midnight UTC.",
         ),
+        P::RateLimited => trouble(
+            K::Refused,
+            "Too much was asked of the server in a short time.",
+            NOTHING_LOST,
+            "Wait a minute, then try again.",
+        ),
         P::VaultFull => trouble(
             K::Full,
             match problem.quota {

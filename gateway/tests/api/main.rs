@@ -5,6 +5,7 @@ mod binary;
 mod hostile;
 mod page;
 mod proxy;
+mod rates;
 mod streams;
 mod upstream;
 
@@ -54,6 +55,7 @@ impl World {
             body_bytes_max: 100_000_000,
             connect_timeout: Duration::from_secs(3),
             idle_timeout: PATIENCE,
+            rate: darkroom_rate::RateSettings::in_front(),
         };
         change(&mut config);
         let listener = TcpListener::bind(config.listen).unwrap();

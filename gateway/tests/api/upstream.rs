@@ -47,6 +47,7 @@ impl Upstream {
                 .route("/v1/events", web::get().to(events))
                 .route("/v1/sink", web::put().to(sink))
                 .route("/v1/slow-sink", web::put().to(slow_sink))
+                .route("/v1/vaults/{vault}", web::to(unauthorized))
                 .route("/v1/refuse", web::put().to(refuse))
                 .route("/v1/moved", web::get().to(moved))
                 .default_service(web::to(unknown))
@@ -181,6 +182,11 @@ async fn moved() -> HttpResponse {
     response
         .insert_header(("location", "http://127.0.0.1:1/"))
         .finish()
+}
+
+async fn unauthorized(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    state.note(&request);
+    HttpResponse::Unauthorized().finish()
 }
 
 async fn unknown(request: HttpRequest, state: web::Data<State>) -> HttpResponse {

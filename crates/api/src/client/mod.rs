@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{ClientBuilder, Method, RequestBuilder, Response};
+use reqwest::{ClientBuilder, Method, Request, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
 pub use self::carrier::{Carrier, CarryError};
@@ -32,6 +32,9 @@ const JSON_MAX_BYTES: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a service may stay silent within an answer; keep-alives of event streams are shorter.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one call waits altogether where it is made too often.
+const RATE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -181,9 +184,27 @@ impl Endpoint {
         }
     }
 
-    /// Sends and returns the answer if it is a success, its problem otherwise.
+    /// Sends and returns the answer if it is a success, its problem otherwise. Whoever asks too often
+    /// waits as long as he is told and asks again, but not for ever.
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let request = request.build().map_err(unreachable)?;
+        let mut request = request.build().map_err(unreachable)?;
+        let mut left = RATE_PATIENCE;
+        loop {
+            let again = request.try_clone();
+            let outcome = self.send_once(request).await;
+            let wait = outcome.as_ref().err().and_then(rate_wait);
+            match (wait, again) {
+                (Some(wait), Some(again)) if wait <= left => {
+                    tokio::time::sleep(wait).await;
+                    left -= wait;
+                    request = again;
+                }
+                _ => return outcome,
+            }
+        }
+    }
+
+    async fn send_once(&self, request: Request) -> Result<Response, ClientError> {
         let url = plain_url(request.url());
         let response = self.carrier.carry(request).await;
         let response = response.map_err(|error| match error {
@@ -225,6 +246,14 @@ impl Endpoint {
             detail: error.to_string(),
         })
     }
+}
+
+/// How long to wait before the same call again, if it was made too soon.
+fn rate_wait(error: &ClientError) -> Option<Duration> {
+    let problem = error.problem()?;
+    let limited = problem.kind == ProblemType::RateLimited;
+    let wait_s = problem.retry_after_s.filter(|_| limited)?;
+    Some(Duration::from_secs(wait_s.max(1)))
 }
 
 /// Reads a body of at most `max_bytes`.
