@@ -78,7 +78,11 @@ impl Tools {
     /// cargo-cyclonedx alone.
     pub fn for_sbom() -> Result<Self> {
         let tools = Self::new()?;
-        if tools.version("cargo-cyclonedx", "--version").as_deref() != Some(CARGO_CYCLONEDX) {
+        if tools
+            .version("cargo-cyclonedx", "cyclonedx --version")
+            .as_deref()
+            != Some(CARGO_CYCLONEDX)
+        {
             let (name, version) = ("cargo-cyclonedx", CARGO_CYCLONEDX);
             tools.cargo_install(name, version, &["--locked"], "about 3 minutes")?;
         }
@@ -106,12 +110,12 @@ impl Tools {
         })
     }
 
-    fn version(&self, name: &str, flag: &str) -> Option<String> {
+    fn version(&self, name: &str, asked: &str) -> Option<String> {
         let program = self.locate(name)?;
         let mut command = Command::new(program);
         let said = self
             .apply(&mut command)
-            .arg(flag)
+            .args(asked.split(' '))
             .stderr(Stdio::null())
             .output()
             .ok()?;
