@@ -8,6 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, dev, web};
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
 use darkroom_rate::{Fence, limit};
+use darkroom_telemetry::{Figures, Observer, observe};
 use darkroom_tls::{remember, server_config};
 use tokio::sync::watch;
 
@@ -111,7 +112,7 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     catalogue.current().await?;
     let queue = Arc::new(Queue::open(&config).await?);
     let metrics = Arc::new(Metrics::new()?);
-    let storage = Arc::new(Storage::new(&config)?);
+    let storage = Arc::new(Storage::new(&config, Arc::clone(&metrics))?);
     if let Some(link) = storage.link() {
         metrics.add(LinkMetrics::of_client(Arc::clone(link))?)?;
     }
@@ -141,12 +142,16 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
     };
     let state = web::Data::new(state);
     let fence = web::Data::new(Fence::new(&config.rate)?);
+    let observer = Observer::of_routes(Figures::new(state.metrics.registry())?);
+    let observer = web::Data::new(observer);
     let app = move || {
         App::new()
             .app_data(state.clone())
+            .app_data(observer.clone())
             .app_data(fence.clone())
             .wrap(from_fn(limit))
             .wrap(from_fn(guard))
+            .wrap(from_fn(observe))
             .configure(|app| {
                 if let Some(link) = &link {
                     app.app_data(link.clone());

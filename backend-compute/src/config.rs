@@ -9,6 +9,7 @@ use darkroom_fhe::eval::EvaluationKey;
 use darkroom_fhe::params::NETWORK;
 use darkroom_qkd::link::LinkSettings;
 use darkroom_rate::RateSettings;
+use darkroom_telemetry::{LogSettings, TraceSettings};
 use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -18,7 +19,7 @@ pub use self::database::{Database, PostgresUrl};
 use crate::error::Error;
 
 /// All settings. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where to listen.
@@ -57,6 +58,10 @@ pub struct Config {
     pub rate: RateSettings,
     /// How compute uses storage.
     pub storage: Storage,
+    /// What is logged and how.
+    pub log: LogSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 /// The queue of jobs.
@@ -129,6 +134,8 @@ impl Default for Config {
             limits: Limits::default(),
             rate: RateSettings::default(),
             storage: Storage::default(),
+            log: LogSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 }
@@ -205,6 +212,8 @@ impl Config {
         self.gateway_link.check()?;
         self.storage_link.check()?;
         self.rate.check()?;
+        self.log.check()?;
+        self.traces.check()?;
         let (queue, limits) = (&self.queue, &self.limits);
         let longest_ms = 400 * 24 * 60 * 60 * 1000;
         let numbers = [

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota};
+use darkroom_telemetry::identify;
 
 /// Why compute could not start, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,9 @@ pub enum Error {
     /// Work on another thread ended without an answer.
     #[error("the work was broken off")]
     BrokenOff,
+    /// Log or traces cannot be started.
+    #[error("configuration: {0}")]
+    Telemetry(#[from] darkroom_telemetry::StartError),
     /// The figures cannot be kept or told.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -184,6 +188,7 @@ impl Error {
             | Self::Tls(_)
             | Self::Link(_)
             | Self::Randomness(_)
+            | Self::Telemetry(_)
             | Self::Metrics(_)
             | Self::BrokenOff => ProblemType::Internal,
             Self::Unauthorized => ProblemType::Unauthorized,
@@ -267,7 +272,10 @@ impl ResponseError for Error {
         if let Some(wait_s) = self.retry_after_s() {
             response.insert_header(("Retry-After", wait_s.to_string()));
         }
-        response.body(serde_json::to_string(&self.problem()).unwrap_or_default())
+        let problem = identify(self.problem());
+        let mut response = response.body(serde_json::to_string(&problem).unwrap_or_default());
+        response.extensions_mut().insert(self.kind());
+        response
     }
 }
 

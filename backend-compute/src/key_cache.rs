@@ -196,7 +196,11 @@ impl<K: Send + Sync + 'static> Shared<K> {
 
     /// After slots changed: wakes those who wait, and shows the figures.
     fn tell_changed(&self) {
-        let (keys, bytes) = self.slots().in_memory();
+        let ((keys, bytes), evicted) = {
+            let mut slots = self.slots();
+            (slots.in_memory(), slots.evicted())
+        };
+        self.metrics.key_cache_evictions.inc_by(evicted);
         self.metrics.key_cache_keys.set(keys);
         self.metrics.key_cache_bytes.set(bytes);
         self.changed.notify_waiters();

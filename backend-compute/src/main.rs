@@ -7,6 +7,7 @@ use anyhow::Context;
 use backend_compute::Config;
 use clap::{Parser, Subcommand};
 use darkroom_api::routes::{HEALTH, READY};
+use darkroom_telemetry::{start, start_traced};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs models on encrypted images.
@@ -42,11 +43,6 @@ enum Task {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .init();
     let config = Config::load(arguments.config.as_deref())?;
     let healthy = arguments.healthcheck.then_some(HEALTH);
     if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {
@@ -58,10 +54,12 @@ async fn main() -> anyhow::Result<()> {
         return copied.context("the jobs cannot be copied");
     }
     if arguments.check {
+        start(&config.log)?.end();
         backend_compute::check(&config)?;
         println!("the configuration is fit to be used");
         return Ok(());
     }
+    let telemetry = start_traced("darkroom-compute", &config.log, &config.traces)?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     // Before anything is ready, so that no signal is lost.
@@ -79,5 +77,7 @@ async fn main() -> anyhow::Result<()> {
         }
         handle.stop();
     });
-    server.run().await.context("the server failed")
+    let served = server.run().await;
+    telemetry.end();
+    served.context("the server failed")
 }

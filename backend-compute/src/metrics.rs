@@ -1,13 +1,14 @@
 //! Figures for whoever runs the service, in Prometheus' text form. They count; they name no vault.
 
+mod work;
+
 use darkroom_api::compute::State;
 use prometheus::core::{AtomicU64, Collector, GenericGauge, GenericGaugeVec};
-use prometheus::{Encoder, IntCounter, Opts, Registry, TextEncoder};
+use prometheus::{Gauge as FloatGauge, IntCounter, Opts, Registry};
 
+pub use self::work::{ImageEnd, Step, WorkFigures};
 use crate::error::Error;
-
-/// The media type of [`Metrics::to_text`].
-pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::queue::Standing;
 
 type Gauge = GenericGauge<AtomicU64>;
 
@@ -19,6 +20,11 @@ pub struct Metrics {
     database_up: Gauge,
     /// Jobs that brought their process down each time, and were set aside here.
     pub jobs_exhausted: IntCounter,
+    oldest_waiting: FloatGauge,
+    waiting_work: FloatGauge,
+    nodes: Gauge,
+    /// What becomes of jobs and images.
+    pub work: WorkFigures,
     /// Bootstraps done, by all images.
     pub bootstraps: IntCounter,
     /// Bytes that evaluation keys take, those that are being expanded included.
@@ -33,6 +39,8 @@ pub struct Metrics {
     pub key_cache_misses: IntCounter,
     /// Keys that were expanded.
     pub key_expansions: IntCounter,
+    /// Keys that had to make room for others.
+    pub key_cache_evictions: IntCounter,
 }
 
 impl Metrics {
@@ -52,6 +60,10 @@ impl Metrics {
             let name = format!("darkroom_compute_{name}");
             kept(&registry, Gauge::new(name, help))
         };
+        let seconds = |name: &str, help: &str| {
+            let name = format!("darkroom_compute_{name}");
+            kept(&registry, FloatGauge::new(name, help))
+        };
         let database_up = gauge("database_up", "Whether the database of jobs answered.")?;
         Ok(Self {
             jobs,
@@ -60,6 +72,16 @@ impl Metrics {
                 "jobs_exhausted_total",
                 "Jobs set aside as their process died in each attempt.",
             )?,
+            oldest_waiting: seconds(
+                "oldest_waiting_job_seconds",
+                "How long ago the oldest job was submitted that waits.",
+            )?,
+            waiting_work: seconds(
+                "waiting_work_seconds",
+                "How long one machine would compute for all jobs that wait.",
+            )?,
+            nodes: gauge("nodes", "Processes that work on the queue.")?,
+            work: WorkFigures::new(&registry)?,
             bootstraps: counter("bootstraps_total", "Bootstraps done.")?,
             key_cache_bytes: gauge("key_cache_bytes", "Bytes of evaluation keys in memory.")?,
             key_cache_bytes_max: gauge("key_cache_bytes_max", "The most bytes of them.")?,
@@ -70,8 +92,17 @@ impl Metrics {
                 "Images that waited for their key.",
             )?,
             key_expansions: counter("key_expansions_total", "Evaluation keys expanded.")?,
+            key_cache_evictions: counter(
+                "key_cache_evictions_total",
+                "Evaluation keys that made room for others.",
+            )?,
             registry,
         })
+    }
+
+    /// Where they are kept.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Adds figures that somebody else keeps.
@@ -82,22 +113,26 @@ impl Metrics {
         Ok(self.registry.register(Box::new(figures))?)
     }
 
-    /// All figures as text, with these jobs; with those told last if the database is away.
-    ///
-    /// # Errors
-    /// [`Error::Metrics`].
-    pub fn to_text(&self, jobs: Option<&[(State, u64)]>) -> Result<Vec<u8>, Error> {
-        self.database_up.set(u64::from(jobs.is_some()));
-        for state in State::ALL.iter().filter(|_| jobs.is_some()) {
-            let mut counts = jobs.into_iter().flatten();
-            let count = counts.find(|(other, _)| other == state);
+    /// Shows how the queue stands; as it stood last if the database is away.
+    pub fn show(&self, queue: Option<&Standing>) {
+        self.database_up.set(u64::from(queue.is_some()));
+        let Some(queue) = queue else {
+            return;
+        };
+        for state in State::ALL {
+            let mut counts = queue.jobs.iter();
+            let count = counts.find(|(other, _)| *other == state);
             let count = count.map_or(0, |(_, count)| *count);
             self.jobs.with_label_values(&[state.name()]).set(count);
         }
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+        self.oldest_waiting.set(seconds_of(queue.oldest_waiting_ms));
+        self.waiting_work.set(seconds_of(queue.waiting_work_ms));
+        self.nodes.set(queue.nodes);
     }
+}
+
+fn seconds_of(ms: u64) -> f64 {
+    std::time::Duration::from_millis(ms).as_secs_f64()
 }
 
 fn kept<T: Collector + Clone + 'static>(

@@ -20,13 +20,15 @@ mod lease;
 mod listener;
 mod quota;
 mod row;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use darkroom_api::compute::{Job, State, SubmitJob};
+use darkroom_api::compute::{Job, SubmitJob};
 use darkroom_api::ids::{JobId, ObjectId};
 use darkroom_api::token::TokenHash;
+use darkroom_telemetry::Origin;
 use sqlx::any::AnyRow;
 
 pub use self::changes::Changes;
@@ -36,6 +38,7 @@ pub use self::holdings::Holding;
 pub use self::lease::{Claimable, End, Renewed};
 use self::listener::Listener;
 pub use self::row::{Claimed, EvaluationKey, Grant, Lease, Progress};
+pub use self::standing::Standing;
 use crate::config::{self, Config, Limits};
 use crate::error::Error;
 
@@ -57,6 +60,7 @@ pub struct Queue {
     /// This process among those that share the queue.
     node: String,
     said: holdings::Said,
+    found: standing::Found,
     _listener: Option<Listener>,
 }
 
@@ -91,6 +95,7 @@ impl Queue {
             changes,
             node: hex::encode(random()?),
             said: holdings::Said::default(),
+            found: standing::Found::default(),
             _listener: listener,
         };
         if queue.database.alone {
@@ -156,9 +161,9 @@ impl Queue {
         let sql = self.database.dialect.sql(
             "INSERT INTO jobs (id, owner, idempotency_key, request, model, model_digest, vault,
                 key_id, items, storage_grant, state, attempts, attempts_max, run_at_ms, progress,
-                cancel, created_ms, evaluation_key, turn, turn_end)
+                cancel, created_ms, evaluation_key, turn, turn_end, request_id, traceparent)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 0, $11, {now}, '[]', 0, {now},
-                $14, began.turn, began.turn + $15
+                $14, began.turn, began.turn + $15, $17, $18
             FROM (SELECT COALESCE(MAX(turn), 0) AS turn FROM (
                 SELECT MAX(turn) AS turn FROM jobs WHERE state = 'running'
                 UNION ALL SELECT MAX(turn) FROM jobs WHERE state = 'done'
@@ -172,6 +177,10 @@ impl Queue {
             RETURNING {row}",
         );
         let id = JobId(random()?);
+        let origin = Origin::here();
+        let traceparent = origin
+            .as_ref()
+            .and_then(|origin| origin.traceparent.as_ref());
         let query = sqlx::query(sql)
             .bind(id.to_string())
             .bind(owner.to_string())
@@ -188,7 +197,9 @@ impl Queue {
             .bind(i64::from(self.limits.jobs))
             .bind(row::evaluation_key_text(job)?)
             .bind(lease::signed(work_ms.min(WORK_MAX_MS)))
-            .bind(i64::from(self.limits.jobs_per_day));
+            .bind(i64::from(self.limits.jobs_per_day))
+            .bind(origin.as_ref().map(|origin| origin.request.to_string()))
+            .bind(traceparent.map(ToString::to_string));
         let count = sqlx::query(self.database.dialect.sql(quota::COUNT)).bind(owner.to_string());
         if let Some(row) = first(self.database.write_both(query, count).await?) {
             self.changes.pushed();
@@ -198,16 +209,6 @@ impl Queue {
             Some(job) => Ok(Pushed::Known(job)),
             None => Err(self.too_many(owner).await?),
         }
-    }
-
-    /// How many jobs stand how.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn count(&self) -> Result<Vec<(State, u64)>, Error> {
-        let query = sqlx::query("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state");
-        let rows = self.database.read(query).await?;
-        rows.iter().map(row::to_count).collect()
     }
 
     /// A job of this owner.

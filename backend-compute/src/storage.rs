@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use darkroom_api::client::{Access, Carrier, ClientError, Storage as Client, patient};
+use darkroom_api::client::{Access, Carrier, CarryError, ClientError, Storage as Client, patient};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, VaultId};
 use darkroom_api::problem::{Problem, ProblemType};
 use darkroom_api::protection::Seen;
 use darkroom_api::routes::PROTECTION;
 use darkroom_qkd::link::LinkClient;
+use darkroom_telemetry::tell;
+use futures_util::future::BoxFuture;
+use reqwest::{Request, Response};
 use tokio::sync::watch;
 
 use crate::config::{Config, Storage as Patience};
 use crate::error::Error;
+use crate::metrics::Metrics;
 
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +40,18 @@ pub struct Storage {
     patience: Duration,
     first_pause: Duration,
     object_bytes_max: usize,
+    metrics: Arc<Metrics>,
+}
+
+/// Tells storage with each request what it is for.
+#[derive(Debug)]
+struct Telling(Arc<dyn Carrier>);
+
+impl Carrier for Telling {
+    fn carry(&self, mut request: Request) -> BoxFuture<'_, Result<Response, CarryError>> {
+        tell(request.headers_mut());
+        self.0.carry(request)
+    }
 }
 
 /// Why a call to storage brought nothing.
@@ -63,7 +79,7 @@ impl Storage {
     ///
     /// # Errors
     /// The HTTP client or the link cannot be set up.
-    pub fn new(config: &Config) -> Result<Self, Error> {
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let http = http_client(config)?;
         let link = LinkClient::open(&config.storage_link, http.clone())?.map(Arc::new);
         let carrier: Arc<dyn Carrier> = match &link {
@@ -75,13 +91,18 @@ impl Storage {
             pause_ms,
         } = config.storage;
         Ok(Self {
-            client: Client::over(&config.storage_url, http.clone(), carrier),
+            client: Client::over(
+                &config.storage_url,
+                http.clone(),
+                Arc::new(Telling(carrier)),
+            ),
             protection_url: format!("{}{PROTECTION}", config.storage_url.trim_end_matches('/')),
             http,
             link,
             patience: Duration::from_millis(patience_ms),
             first_pause: Duration::from_millis(pause_ms),
             object_bytes_max: config.limits.image_bytes,
+            metrics,
         })
     }
 
@@ -183,6 +204,7 @@ impl Storage {
                 Failure::Stumble(_) | Failure::Outage(_) => {}
             }
             tracing::warn!(%error, "storage failed; trying again");
+            self.metrics.work.storage_retries.inc();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = halt.wait_for(|halt| *halt) => return Err(Trouble::Halted),

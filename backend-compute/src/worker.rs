@@ -16,6 +16,7 @@ use darkroom_fhe::eval::EvaluationKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -125,10 +126,15 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
     let telling = tokio::spawn(keep_telling(Arc::clone(&context)));
     while let Some((claimed, permit)) = next(&context, &room, &mut stop).await {
         let (context, stop) = (Arc::clone(&context), stop.clone());
-        jobs.spawn(async move {
-            job::run(context, claimed, stop).await;
+        let (origin, span) = (claimed.origin.clone(), job::span(&claimed));
+        let work = async move {
+            let in_work = &context.metrics.work.in_work;
+            in_work.inc();
+            job::run(Arc::clone(&context), claimed, stop).await;
+            in_work.dec();
             drop(permit);
-        });
+        };
+        jobs.spawn(origin.scope(work).instrument(span));
         while jobs.try_join_next().is_some() {}
     }
     tidying.abort();

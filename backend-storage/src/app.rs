@@ -5,17 +5,16 @@ use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
 use darkroom_rate::{Fence, limit};
+use darkroom_telemetry::{Figures, Observer, observe};
 use darkroom_tls::{remember, server_config};
 use futures_util::future::BoxFuture;
-use prometheus::Registry;
 
 use crate::config::Config;
 use crate::create_only::try_create_only;
@@ -23,6 +22,7 @@ use crate::error::Error;
 use crate::grant::Signer;
 use crate::invitations::Invitations;
 use crate::journal::Journal;
+use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::s3::S3Settings;
 use crate::store::Store;
@@ -43,13 +43,14 @@ pub(crate) struct State {
     pub(crate) journal: Arc<Journal>,
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
-    pub(crate) metrics: Registry,
+    pub(crate) metrics: Metrics,
 }
 
 impl State {
     async fn open(config: Config) -> Result<Self, Error> {
         config.validate()?;
-        let store = Store::open(&config).await?;
+        let metrics = Metrics::new()?;
+        let store = Store::open(&config, &metrics).await?;
         if store.is_remote() {
             try_create_only(&store).await?;
         }
@@ -58,7 +59,12 @@ impl State {
         let invitations = Invitations::new(store.clone());
         let audit = config.audit.clone();
         let journal = Arc::new(Journal::new(store.clone(), vaults.clone(), audit));
-        let objects = Arc::new(Objects::new(store.clone(), vaults.clone(), &config));
+        let objects = Arc::new(Objects::new(
+            store.clone(),
+            vaults.clone(),
+            &config,
+            metrics.clone(),
+        ));
         let signer = Signer::open(&store).await?;
         Ok(Self {
             config,
@@ -69,7 +75,7 @@ impl State {
             journal,
             objects,
             signer,
-            metrics: Registry::new(),
+            metrics,
         })
     }
 }
@@ -87,8 +93,10 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Err
     let link = LinkServer::open(links)?.map(web::Data::new);
     if let Some(link) = &link {
         let figures = LinkMetrics::of_server(link.clone().into_inner())?;
-        state.metrics.register(Box::new(figures))?;
+        state.metrics.registry.register(Box::new(figures))?;
     }
+    let observer = Observer::of_routes(Figures::new(&state.metrics.registry)?);
+    let observer = web::Data::new(observer);
     let tls = state.config.tls.as_ref().map(server_config).transpose()?;
     let fence = Fence::new(&state.config.rate).map_err(|error| Error::Config {
         detail: error.to_string(),
@@ -102,10 +110,11 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Err
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
+            .app_data(observer.clone())
             .app_data(fence.clone())
             .wrap(from_fn(limit))
             .wrap(from_fn(guard))
-            .wrap(from_fn(log))
+            .wrap(from_fn(observe))
             .configure(|app| {
                 if let Some(link) = &link {
                     app.app_data(link.clone());
@@ -169,23 +178,4 @@ pub fn check(config: &Config) -> Result<(), Error> {
     config.tls.as_ref().map(server_config).transpose()?;
     config.s3.as_ref().map(S3Settings::client).transpose()?;
     Ok(())
-}
-
-/// One line for a request: no path (it names vaults and objects), no header, no body.
-async fn log(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let began = Instant::now();
-    let method = request.method().clone();
-    let response = next.call(request).await?;
-    let route = response.request().match_pattern();
-    tracing::info!(
-        %method,
-        route = route.as_deref().unwrap_or("-"),
-        status = response.status().as_u16(),
-        duration_ms = began.elapsed().as_secs_f64() * 1e3,
-        "request"
-    );
-    Ok(response)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use darkroom_api::header::{HEADER_BYTES, ObjectKind};
 use darkroom_qkd::link::LinkSettings;
 use darkroom_rate::RateSettings;
+use darkroom_telemetry::{LogSettings, TraceSettings};
 use darkroom_tls::{ServerSettings, check_listen};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -23,7 +24,7 @@ use crate::retention::Retention;
 use crate::s3::S3Settings;
 
 /// All that can be set. `config.sample.toml` shows it with the defaults.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to listen.
@@ -59,7 +60,9 @@ pub struct Config {
     /// When left-over uploads are removed.
     pub sweep: Sweep,
     /// What is logged and how.
-    pub log: Log,
+    pub log: LogSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 /// What a vault may hold and a grant may last.
@@ -102,26 +105,6 @@ pub struct Sweep {
     pub older_than_ms: u64,
 }
 
-/// What is logged and how.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// Levels, as in `info` or `warn,backend_storage=debug`.
-    pub filter: String,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// The form of a line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 const MIB: u64 = 1 << 20;
 const MINUTE_MS: u64 = 60_000;
 
@@ -144,7 +127,8 @@ impl Default for Config {
             audit: Audit::default(),
             upload: Upload::default(),
             sweep: Sweep::default(),
-            log: Log::default(),
+            log: LogSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 }
@@ -177,15 +161,6 @@ impl Default for Sweep {
         Self {
             every_ms: 10 * MINUTE_MS,
             older_than_ms: 60 * MINUTE_MS,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: LogFormat::Text,
         }
     }
 }
@@ -258,6 +233,10 @@ impl Config {
             })?;
         }
         self.rate.check().map_err(|error| Error::Config {
+            detail: error.to_string(),
+        })?;
+        let told = self.log.check().and_then(|()| self.traces.check());
+        told.map_err(|error| Error::Config {
             detail: error.to_string(),
         })?;
         check_listen(self.listen, self.tls.is_some(), self.allow_plain_http)?;

@@ -42,6 +42,17 @@ impl Disk {
         .await
     }
 
+    /// How many bytes are free for this process, and how many there are.
+    pub(crate) async fn space(&self) -> Result<(u64, u64), Error> {
+        let root = self.root.clone();
+        blocking(move || {
+            let space = rustix::fs::statvfs(&root).map_err(io::Error::from)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+            Ok((bytes(space.f_bavail), bytes(space.f_blocks)))
+        })
+        .await
+    }
+
     /// Makes the deletion of an object last.
     pub(crate) async fn sync_deletion(&self, key: &Key) -> Result<(), Error> {
         let mut folder = self.place(key);

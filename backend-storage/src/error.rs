@@ -7,6 +7,7 @@ use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use darkroom_api::header::HeaderError;
 use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota};
+use darkroom_telemetry::identify;
 
 /// Why storage refuses or fails.
 #[derive(Debug, thiserror::Error)]
@@ -307,10 +308,11 @@ impl ResponseError for Error {
                 "request failed"
             );
         }
-        let body = serde_json::to_string(&self.problem()).unwrap_or_default();
+        let body = serde_json::to_string(&identify(self.problem())).unwrap_or_default();
         let mut response = HttpResponse::build(status)
             .content_type(MEDIA_TYPE)
             .body(body);
+        response.extensions_mut().insert(self.problem_type());
         if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, scheme);

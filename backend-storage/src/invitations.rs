@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 const MADE: &str = "invitations";
@@ -166,7 +167,7 @@ fn key(folder: &str, invitation: TokenHash) -> Path {
 /// The configuration is not valid, or the store cannot be written.
 pub async fn invite(config: Config, count: u32, valid: Duration) -> Result<Vec<Token>, Error> {
     config.validate()?;
-    let invitations = Invitations::new(Store::open(&config).await?);
+    let invitations = Invitations::new(Store::open(&config, &Metrics::new()?).await?);
     let valid_ms = u64::try_from(valid.as_millis()).unwrap_or(u64::MAX);
     let mut made = Vec::new();
     for _ in 0..count {

@@ -35,6 +35,8 @@ mod journal;
 mod keys;
 mod ledger;
 mod limited;
+mod measured;
+mod metrics;
 mod objects;
 mod retention;
 mod rights;
@@ -49,7 +51,7 @@ mod upload;
 mod vaults;
 
 pub use app::{Service, check, serve};
-pub use config::{Config, Limits, Log, LogFormat, Sweep, Upload};
+pub use config::{Config, Limits, Sweep, Upload};
 pub use error::Error;
 pub use invitations::{Opening, invite};
 pub use journal::Audit;

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use backend_storage::{Config, Log, LogFormat};
+use backend_storage::Config;
 use clap::{Parser, Subcommand};
 use darkroom_api::routes::{HEALTH, READY};
+use darkroom_telemetry::{start, start_traced};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Darkroom's storage service.
 #[derive(Parser)]
@@ -66,12 +66,13 @@ async fn main() -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    start_log(&config.log)?;
     if arguments.check {
+        start(&config.log)?.end();
         backend_storage::check(&config)?;
         println!("the configuration is valid");
         return Ok(());
     }
+    let telemetry = start_traced("darkroom-storage", &config.log, &config.traces)?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
@@ -94,17 +95,7 @@ async fn main() -> anyhow::Result<()> {
         tracing::info!("stopping");
         handle.stop(true).await;
     });
-    Ok(server.await?)
-}
-
-fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
+    let served = server.await;
+    telemetry.end();
+    Ok(served?)
 }

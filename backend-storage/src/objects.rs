@@ -9,11 +9,13 @@ use darkroom_api::storage::{LIST_PAGE_MAX, ListQuery, ObjectInfo, ObjectList, Se
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::PutMode;
+use tracing::Instrument;
 
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::keys::collection_key;
 use crate::ledger::{Account, Ledger, Usage, count};
+use crate::metrics::{Deed, Metrics};
 use crate::retention::Retention;
 use crate::store::{Staged, Store};
 use crate::stored::{Download, Place, Stored, same_or_conflict};
@@ -32,16 +34,18 @@ pub(crate) struct Objects {
     retention: Retention,
     vaults: Vaults,
     ledger: Ledger,
+    metrics: Metrics,
 }
 
 impl Objects {
-    pub(crate) fn new(store: Store, vaults: Vaults, config: &Config) -> Self {
+    pub(crate) fn new(store: Store, vaults: Vaults, config: &Config, metrics: Metrics) -> Self {
         Self {
             store,
             limits: config.limits.clone(),
             retention: config.retention,
             vaults,
             ledger: Ledger::default(),
+            metrics,
         }
     }
 
@@ -97,7 +101,7 @@ impl Objects {
         header: Header,
         staged: Staged,
     ) -> Result<(Stored, bool), Error> {
-        let task = tokio::spawn(async move {
+        let task = async move {
             let outcome = self.publish_checked(place, &header, &staged).await;
             // Whatever it was, the staged upload has done its work; if it stays, it is swept.
             if let Err(error) = self.store.discard(staged).await {
@@ -113,7 +117,8 @@ impl Objects {
                 return Err(Error::Unauthorized);
             }
             outcome
-        });
+        };
+        let task = tokio::spawn(task.in_current_span());
         task.await.map_err(|_| Error::Task)?
     }
 
@@ -143,6 +148,7 @@ impl Objects {
             usage.entries += u64::from(is_entry);
             usage.bytes += bytes;
         });
+        self.metrics.object(Deed::Written, place.kind, bytes);
         Ok((found, true))
     }
 
@@ -186,12 +192,14 @@ impl Objects {
     /// Opens an object for reading.
     pub(crate) async fn download(&self, place: Place) -> Result<Download, Error> {
         let found = self.store.get(&place.object()).await?;
-        Download::begin(found.ok_or(Error::NoObject)?).await
+        let download = Download::begin(found.ok_or(Error::NoObject)?).await?;
+        self.metrics.object(Deed::Read, place.kind, download.bytes);
+        Ok(download)
     }
 
     /// Deletes an object and its note, whichever is there.
     pub(crate) async fn delete(self: Arc<Self>, place: Place) -> Result<(), Error> {
-        let task = tokio::spawn(async move {
+        let task = async move {
             let mut account = self.ledger.account(&self.store, place.vault).await?;
             let object = self.store.size(&place.object()).await?;
             let note = self.store.size(&place.note()).await?;
@@ -199,6 +207,9 @@ impl Objects {
                 return Err(Error::NoObject);
             }
             let outcome = self.delete_both(place).await;
+            if let (Ok(()), Some(bytes)) = (&outcome, object) {
+                self.metrics.object(Deed::Deleted, place.kind, bytes);
+            }
             match &outcome {
                 Ok(()) => account.change(|usage| {
                     // Another process may have stored it since this one counted.
@@ -209,7 +220,8 @@ impl Objects {
                 Err(_) => account.forget(),
             }
             outcome
-        });
+        };
+        let task = tokio::spawn(task.in_current_span());
         task.await.map_err(|_| Error::Task)?
     }
 
@@ -227,7 +239,7 @@ impl Objects {
         sealed: Vec<u8>,
         may_replace: bool,
     ) -> Result<(), Error> {
-        let task = tokio::spawn(async move {
+        let task = async move {
             let mut account = self.ledger.account(&self.store, place.vault).await?;
             let known = self.store.size(&place.object()).await?.is_some()
                 || self.store.size(&place.note()).await?.is_some();
@@ -254,7 +266,8 @@ impl Objects {
                 return Err(Error::Unauthorized);
             }
             Ok(())
-        });
+        };
+        let task = tokio::spawn(task.in_current_span());
         task.await.map_err(|_| Error::Task)?
     }
 

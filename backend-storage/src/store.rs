@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::measured::Measured;
+use crate::metrics::Metrics;
 use crate::s3::PART_BYTES;
 
 /// What is written at a time where parts may be of any length.
@@ -55,11 +57,13 @@ pub(crate) enum Staged {
 
 impl Store {
     /// Opens the store. Nothing is asked of a bucket yet.
-    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config, metrics: &Metrics) -> Result<Self, Error> {
+        let measured =
+            |store: Arc<dyn ObjectStore>| Arc::new(Measured::new(store, metrics.store.clone()));
         if let Some(s3) = &config.s3 {
             let units = usize::try_from(s3.buffer_bytes / BUFFER_UNIT).unwrap_or(usize::MAX);
             return Ok(Self {
-                objects: s3.client()?,
+                objects: measured(s3.client()?),
                 medium: Medium::S3 {
                     whole_bytes_max: s3.whole_bytes_max(),
                     buffers: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
@@ -68,7 +72,7 @@ impl Store {
         }
         let (disk, files) = Disk::open(config.data_dir.clone()).await?;
         Ok(Self {
-            objects: Arc::new(files),
+            objects: measured(Arc::new(files)),
             medium: Medium::Disk(disk),
         })
     }
@@ -93,6 +97,14 @@ impl Store {
         match &self.medium {
             Medium::Disk(_) => DISK_PART_BYTES,
             Medium::S3 { .. } => PART_BYTES,
+        }
+    }
+
+    /// How many bytes are free on the disk, and how many it has; nothing for a bucket.
+    pub(crate) async fn space(&self) -> Result<Option<(u64, u64)>, Error> {
+        match &self.medium {
+            Medium::Disk(disk) => disk.space().await.map(Some),
+            Medium::S3 { .. } => Ok(None),
         }
     }
 

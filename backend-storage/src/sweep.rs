@@ -8,6 +8,7 @@ use object_store::path::Path;
 
 use crate::app::State;
 use crate::chain::{LOGS, prune};
+use crate::clock::now_ms;
 use crate::error::{Error, causes};
 use crate::keys::{DATA, STAGING};
 use crate::retention::expire;
@@ -31,20 +32,25 @@ pub(crate) async fn sweep(state: &Arc<State>) {
     let Some(before) = SystemTime::now().checked_sub(age) else {
         return;
     };
-    report("uploads", uploads(state, before).await);
+    report(state, "uploads", uploads(state, before).await);
     report(
+        state,
         "half-written files",
         state.store.sweep_half_written(before).await,
     );
-    report("content of deleted vaults", dead_vaults(state).await);
-    report("invitations", state.invitations.sweep().await);
-    report("objects kept long enough", expired(state).await);
-    report("parts of logs", old_logs(state).await);
+    report(state, "content of deleted vaults", dead_vaults(state).await);
+    report(state, "invitations", state.invitations.sweep().await);
+    report(state, "objects kept long enough", expired(state).await);
+    report(state, "parts of logs", old_logs(state).await);
     state.journal.forget_idle();
     state.objects.forget_idle();
+    if let Ok(now_ms) = now_ms() {
+        state.metrics.sweep_ended(now_ms);
+    }
 }
 
-fn report(what: &str, outcome: Result<u64, Error>) {
+fn report(state: &State, what: &str, outcome: Result<u64, Error>) {
+    state.metrics.swept(what, outcome.as_ref().ok().copied());
     match outcome {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, what, "swept"),

@@ -11,6 +11,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bytes::Bytes;
 use darkroom_api::header::{HEADER_BYTES, Header, HeaderError, ObjectKind};
+use darkroom_telemetry::identify;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
@@ -125,7 +126,7 @@ impl Incoming {
         match outcome {
             Ok(response) => response,
             Err(error) => {
-                let text = serde_json::to_string(&error.problem()).unwrap_or_default();
+                let text = serde_json::to_string(&identify(error.problem())).unwrap_or_default();
                 let body = Refusal {
                     text: Some(Bytes::from(text)),
                     _unread: self.payload,

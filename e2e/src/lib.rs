@@ -12,6 +12,7 @@ pub mod owner;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod scrape;
 pub mod secrets;
 pub mod services;
 pub mod transit;

@@ -19,6 +19,8 @@ pub type Settings<'a> = &'a [(&'a str, &'a str)];
 /// What differs from the defaults.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plan<'a> {
+    /// For all three.
+    pub all: Settings<'a>,
     /// For storage.
     pub storage: Settings<'a>,
     /// For compute.
@@ -78,6 +80,7 @@ impl Darkroom {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let protection = Protection::start(plan.transit, &folder).await?;
         let storage = Service::new("backend-storage", &folder, plan.storage)
+            .with_these(plan.all)
             .with("DATA_DIR", &at("storage"))
             .with_all(protection.server("storage", true))
             .with_all(protection.link("GATEWAY_LINK", "storage-gateway", "gateway"))
@@ -87,7 +90,7 @@ impl Darkroom {
             .await?;
 
         let models = plan.models.map_or_else(zoo, Path::to_owned);
-        let compute = Service::new("backend-compute", &folder, &[])
+        let compute = Service::new("backend-compute", &folder, plan.all)
             .with("DATABASE", &at("jobs.sqlite"))
             .with_these(plan.compute)
             .with("STORAGE_URL", &storage.url())
@@ -112,7 +115,7 @@ impl Darkroom {
         let storage_url = wire
             .as_ref()
             .map_or_else(|| storage.url(), |wire| wire.url(protection.scheme()));
-        let gateway = Service::new("gateway", &folder, &[])
+        let gateway = Service::new("gateway", &folder, plan.all)
             .with("PAGE_DIR", &page.display().to_string())
             .with("STORAGE_URL", &storage_url)
             .with("COMPUTE_URL", &compute.url())

@@ -4,19 +4,22 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use darkroom_api::routes::{GATEWAY_PROTECTION, HEALTH, METRICS, READY};
-use darkroom_qkd::link::LinkMetrics;
+use darkroom_api::routes::{
+    COMPUTE_PATTERNS, GATEWAY_COMPUTE, GATEWAY_PROTECTION, GATEWAY_STORAGE, HEALTH, METRICS, READY,
+    STORAGE_PATTERNS, pattern_of,
+};
 use darkroom_rate::{Fence, limit};
+use darkroom_telemetry::{Figures, Observer, exposition, observe};
 use darkroom_tls::{remember, server_config};
-use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 
 use crate::config::Config;
-use crate::error::{Error, Service};
+use crate::error::Error;
 use crate::headers::secure;
+use crate::metrics::Metrics;
 use crate::page::Page;
 use crate::protection::protection;
 use crate::proxy::Proxy;
@@ -37,20 +40,24 @@ pub fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
     page.compress()?;
     let page = web::Data::from(page);
     let proxy = web::Data::new(Proxy::new(&config)?);
-    let metrics = web::Data::new(metrics(&proxy)?);
     let fence = Fence::new(&config.rate).map_err(|error| Error::Config {
         reason: error.to_string(),
     })?;
     let fence = web::Data::new(fence);
+    let metrics = web::Data::new(Metrics::new(&proxy)?);
+    let figures = Figures::new(&metrics.registry)?;
+    let observer = web::Data::new(Observer { figures, route });
     let tls = config.tls.as_ref().map(server_config).transpose()?;
     let app = move || {
         App::new()
             .app_data(page.clone())
             .app_data(proxy.clone())
             .app_data(metrics.clone())
+            .app_data(observer.clone())
             .app_data(fence.clone())
             .wrap(from_fn(limit))
             .wrap(from_fn(secure))
+            .wrap(from_fn(observe))
             .default_service(web::to(answer))
     };
     let server = HttpServer::new(app)
@@ -77,16 +84,23 @@ pub fn check(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// The figures of the sealed links.
-fn metrics(proxy: &Proxy) -> Result<Registry, Error> {
-    let registry = Registry::new();
-    for service in [Service::Storage, Service::Compute] {
-        if let Some(link) = proxy.link(service) {
-            let figures = LinkMetrics::of_client(Arc::clone(link))?;
-            registry.register(Box::new(figures))?;
+/// The pattern of a path: a service's, one of the gateway's own, or all files of the page together.
+fn route(request: &ServiceRequest) -> Option<String> {
+    let path = request.uri().path();
+    if [GATEWAY_PROTECTION, HEALTH, READY, METRICS].contains(&path) {
+        return Some(path.to_owned());
+    }
+    let services = [
+        (GATEWAY_STORAGE, STORAGE_PATTERNS),
+        (GATEWAY_COMPUTE, COMPUTE_PATTERNS),
+    ];
+    for (prefix, patterns) in services {
+        if let Some(rest) = path.strip_prefix(prefix) {
+            return pattern_of(rest, patterns).map(|pattern| format!("{prefix}{pattern}"));
         }
     }
-    Ok(registry)
+    let is_api = path == API || path.starts_with("/api/");
+    (!is_api).then(|| "page".to_owned())
 }
 
 /// Every request. The path is matched as it came: a router would decode it first.
@@ -95,7 +109,7 @@ async fn answer(
     payload: web::Payload,
     page: web::Data<Page>,
     proxy: web::Data<Proxy>,
-    metrics: web::Data<Registry>,
+    metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, Error> {
     let path = request.uri().path();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -104,7 +118,8 @@ async fn answer(
     }
     let under_api = path.strip_prefix(API);
     if under_api.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return proxy.pass(&request, payload).await;
+        let passed = proxy.pass(&request, payload).await;
+        return passed.inspect_err(|error| metrics.failed(error));
     }
     if !is_read {
         return Err(Error::MethodNotAllowed {
@@ -115,10 +130,7 @@ async fn answer(
     match path {
         HEALTH => Ok(alive()),
         READY => ready(&proxy).await,
-        METRICS => {
-            let text = TextEncoder::new().encode_to_string(&metrics.gather())?;
-            Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
-        }
+        METRICS => Ok(exposition(&metrics.registry)?),
         _ => page.answer(&request),
     }
 }

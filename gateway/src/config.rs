@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use darkroom_qkd::link::LinkSettings;
 use darkroom_rate::RateSettings;
+use darkroom_telemetry::{LogSettings, TraceSettings};
 use darkroom_tls::{ClientSettings, ServerSettings, check_listen, check_url};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -42,6 +43,10 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How often it may be asked.
     pub rate: RateSettings,
+    /// What is logged and how.
+    pub log: LogSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 /// The address of a service: `http://host:port` or `https://host:port` and nothing more.
@@ -65,6 +70,8 @@ struct Settings {
     connect_timeout_ms: u64,
     idle_timeout_ms: u64,
     rate: RateSettings,
+    log: LogSettings,
+    traces: TraceSettings,
 }
 
 impl Default for Settings {
@@ -83,6 +90,8 @@ impl Default for Settings {
             connect_timeout_ms: 3000,
             idle_timeout_ms: 300_000,
             rate: RateSettings::in_front(),
+            log: LogSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 }
@@ -123,6 +132,8 @@ impl Config {
         })?;
         settings.storage_link.check()?;
         settings.compute_link.check()?;
+        settings.log.check()?;
+        settings.traces.check()?;
         Ok(Self {
             listen: settings.listen,
             tls: settings.tls,
@@ -136,6 +147,8 @@ impl Config {
             connect_timeout: Duration::from_millis(connect),
             idle_timeout: Duration::from_millis(idle),
             rate: settings.rate,
+            log: settings.log,
+            traces: settings.traces,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+use darkroom_telemetry::identify;
 
 /// A service behind the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,9 @@ pub enum Error {
     /// A sealed link cannot be set up.
     #[error("sealed link: {0}")]
     Link(#[from] darkroom_qkd::link::SetupError),
+    /// Log or traces cannot be started.
+    #[error("configuration: {0}")]
+    Telemetry(#[from] darkroom_telemetry::StartError),
     /// A figure cannot be shown.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -177,6 +181,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// The service behind that failed, if one did.
+    pub(crate) fn of_service(&self) -> Option<Service> {
+        match self {
+            Self::Unreachable { service }
+            | Self::Broken { service }
+            | Self::Silent { service, .. }
+            | Self::NoKey { service }
+            | Self::LinkBroken { service }
+            | Self::NotReady { service, .. } => Some(*service),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> ProblemType {
         match self {
             Self::Config { .. }
@@ -186,6 +203,7 @@ impl Error {
             | Self::Client { .. }
             | Self::Tls(_)
             | Self::Link(_)
+            | Self::Telemetry(_)
             | Self::Metrics(_)
             | Self::NoRandomness => ProblemType::Internal,
             Self::NotFound => ProblemType::NotFound,
@@ -212,13 +230,15 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let problem = Problem::new(self.kind(), self.to_string());
+        let problem = identify(Problem::new(self.kind(), self.to_string()));
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header(("cache-control", "no-store"));
         if let Self::MethodNotAllowed { allowed, .. } = self {
             response.insert_header(("allow", *allowed));
         }
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        response.content_type(MEDIA_TYPE).body(body)
+        let mut response = response.content_type(MEDIA_TYPE).body(body);
+        response.extensions_mut().insert(self.kind());
+        response
     }
 }

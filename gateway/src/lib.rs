@@ -12,6 +12,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod headers;
+mod metrics;
 mod page;
 mod protection;
 mod proxy;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use darkroom_api::routes::{HEALTH, READY};
+use darkroom_telemetry::{start, start_traced};
 use gateway::Config;
 
 /// Serves the Darkroom page and passes its requests on to storage and compute.
@@ -29,11 +30,6 @@ struct Arguments {
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .init();
     let config = Config::load(arguments.config.as_deref())?;
     let healthy = arguments.healthcheck.then_some(HEALTH);
     if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {
@@ -41,14 +37,18 @@ async fn main() -> anyhow::Result<()> {
         return asked.context("the gateway is not well");
     }
     if arguments.check {
+        start(&config.log)?.end();
         gateway::check(&config)?;
         println!("the configuration is fit to be used");
         return Ok(());
     }
+    let telemetry = start_traced("darkroom-gateway", &config.log, &config.traces)?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let server = gateway::serve(listener, config)?;
     tracing::info!("listening on {address}");
-    server.await.context("the server failed")
+    let served = server.await;
+    telemetry.end();
+    served.context("the server failed")
 }

@@ -10,6 +10,7 @@ use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 use darkroom_qkd::link::{LinkClient, LinkError};
+use darkroom_telemetry::tell;
 use futures_util::{Stream, stream};
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::time::timeout;
@@ -135,10 +136,9 @@ impl Proxy {
         let service = target.service;
         let method = passed_method(request)?;
         let url = self.origin(service).at(target.path, target.query);
-        let mut to = self
-            .client
-            .request(method, url)
-            .headers(passed_headers(request.headers())?);
+        let mut headers = passed_headers(request.headers())?;
+        tell(&mut headers);
+        let mut to = self.client.request(method, url).headers(headers);
         let activity = Activity::start();
         let mut upload = None;
         let length = self.body_length(request)?;

@@ -17,6 +17,7 @@ pub(super) struct Slots<K> {
     bytes: u64,
     /// Counts claims: the larger, the later.
     claims: u64,
+    evicted: u64,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl<K> Default for Slots<K> {
             slots: HashMap::new(),
             bytes: 0,
             claims: 0,
+            evicted: 0,
         }
     }
 }
@@ -154,6 +156,7 @@ impl<K: Send + Sync + 'static> Slots<K> {
                 return false;
             };
             self.remove(name);
+            self.evicted += 1;
         }
         self.bytes += bytes;
         for slot in self.slots.values_mut() {
@@ -162,6 +165,11 @@ impl<K: Send + Sync + 'static> Slots<K> {
             }
         }
         true
+    }
+
+    /// Keys that made room for others since this was asked last.
+    pub(super) fn evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
     }
 
     pub(super) fn give_bytes(&mut self, bytes: u64) {

@@ -21,7 +21,7 @@ pub(super) type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
 /// version has added a column.
 const ROW: &str = "id, request, model, model_digest, vault, key_id, items, storage_grant, \
     evaluation_key, state, attempts, attempts_max, lease_token, progress, problem, created_ms, \
-    started_ms, finished_ms";
+    started_ms, finished_ms, request_id, traceparent";
 
 /// What processes have.
 const HELD: &str = "SELECT what FROM holdings WHERE until_ms > {now}";
@@ -163,6 +163,7 @@ fn migrations(steps: &[(i64, &'static str)]) -> Migrator {
         (2, include_str!("../../migrations/0002_indexes.sql")),
         (3, include_str!("../../migrations/0003_evaluation_keys.sql")),
         (4, include_str!("../../migrations/0004_holdings.sql")),
+        (6, include_str!("../../migrations/0006_origins.sql")),
         (7, include_str!("../../migrations/0007_usage.sql")),
     ];
     let migration = |&(version, sql): &(i64, &'static str)| {

@@ -4,6 +4,7 @@ use darkroom_api::compute::{EvaluationKeyRef, ItemRef, Job, JobItem, State, Subm
 use darkroom_api::header::ParameterSetId;
 use darkroom_api::ids::{JobId, KeyId, ModelId, ObjectId, VaultId};
 use darkroom_api::problem::Problem;
+use darkroom_telemetry::{Origin, RequestId, TraceParent};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -87,6 +88,10 @@ pub struct Claimed {
     pub grant: Grant,
     /// The evaluation key, if the job brought one.
     pub evaluation_key: Option<EvaluationKey>,
+    /// The request that submitted it.
+    pub origin: Origin,
+    /// How long ago it was submitted when this attempt began.
+    pub age_ms: u64,
     /// How often it was begun, this time included.
     pub attempts: u32,
     /// How often it may be.
@@ -181,8 +186,29 @@ pub(super) fn to_claimed(row: &AnyRow) -> Result<Claimed, Error> {
                 .unwrap_or_default(),
         ),
         evaluation_key: optional_json::<EvaluationKeyRef>(row, "evaluation_key")?.map(Into::into),
+        origin: origin(row)?,
+        age_ms: age_ms(row)?,
         attempts: count(row, "attempts")?,
         attempts_max: count(row, "attempts_max")?,
+    })
+}
+
+fn age_ms(row: &AnyRow) -> Result<u64, Error> {
+    let (created, started) = (time(row, "created_ms")?, time(row, "started_ms")?);
+    let began = started.unwrap_or_default();
+    Ok(began.saturating_sub(created.unwrap_or(began)))
+}
+
+/// Jobs that an older version took have none, and get a new one each time.
+fn origin(row: &AnyRow) -> Result<Origin, Error> {
+    let text = |column| row.try_get::<Option<String>, _>(column);
+    let request = text("request_id")?;
+    let traceparent = text("traceparent")?;
+    Ok(Origin {
+        request: request
+            .and_then(|text| RequestId::parse(&text))
+            .unwrap_or_else(RequestId::draw),
+        traceparent: traceparent.and_then(|text| TraceParent::parse(&text)),
     })
 }
 

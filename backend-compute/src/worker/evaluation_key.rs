@@ -10,8 +10,10 @@ use darkroom_fhe::eval::{EvaluationKey, EvaluationKeyBuilder};
 use darkroom_fhe::wire::{KeyPart, evaluation_key};
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::Context;
+use super::job::JOBS;
 use crate::error::Error;
 use crate::key_cache::{Failure, KeyName, Lent};
 use crate::queue::{self, Claimed};
@@ -35,10 +37,15 @@ pub async fn lend(
     let bytes = EvaluationKey::expected_memory_bytes(at.parameters.0);
     let load = || {
         let (context, at) = (Arc::clone(context), at.clone());
-        async move { load(&context, name, &at).await }
+        let span = tracing::error_span!(target: JOBS, "expand key");
+        let load = async move { load(&context, name, &at).await };
+        // On a task of the cache's.
+        job.origin.clone().scope(load.instrument(span))
     };
+    let lent = context.keys.lend(name, bytes, load);
+    let lent = lent.instrument(tracing::error_span!(target: JOBS, "wait for key"));
     tokio::select! {
-        lent = context.keys.lend(name, bytes, load) => lent,
+        lent = lent => lent,
         _ = halt.wait_for(|halt| *halt) => Err(Trouble::Halted),
     }
 }

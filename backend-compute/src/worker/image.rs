@@ -12,10 +12,12 @@ use darkroom_api::problem::{Problem, ProblemType};
 use darkroom_fhe::eval::{Control, EvaluationKey, cipher};
 use darkroom_fhe::wire::EncryptedImage;
 use tokio::sync::watch;
+use tracing::Instrument;
 
+use super::job::JOBS;
 use super::{Context, evaluation_key};
 use crate::key_cache::Lent;
-use crate::metrics::Metrics;
+use crate::metrics::{ImageEnd, Metrics, Step};
 use crate::models::Loaded;
 use crate::queue::Claimed;
 use crate::storage::{Scope, Trouble};
@@ -33,6 +35,18 @@ pub enum Outcome {
     Away(Problem),
     /// The job was to stop before it was done.
     Halted,
+}
+
+impl Outcome {
+    /// As it is counted.
+    pub fn end(&self) -> ImageEnd {
+        match self {
+            Self::Done(_) => ImageEnd::Done,
+            Self::Failed(problem) | Self::Hopeless(problem) => ImageEnd::Failed(problem.kind),
+            Self::Away(_) => ImageEnd::StorageAway,
+            Self::Halted => ImageEnd::Halted,
+        }
+    }
 }
 
 /// How an image in work and its job hear of each other.
@@ -54,10 +68,14 @@ pub async fn run(
     index: usize,
     mut watch: Watch,
 ) -> Outcome {
-    let halt = &mut watch.halting;
+    let (halt, begun) = (&mut watch.halting, Instant::now());
     let key = match (&model.card.evaluation_key, &job.evaluation_key) {
         (Some(_), Some(at)) => match evaluation_key::lend(context, job, at, halt).await {
-            Ok(key) => Some(key),
+            Ok(key) => {
+                let waited = begun.elapsed().as_secs_f64();
+                context.metrics.work.step(Step::Key, waited);
+                Some(key)
+            }
             Err(Trouble::Refused(problem)) => return Outcome::Hopeless(problem),
             Err(Trouble::Away(problem)) => return Outcome::Away(problem),
             Err(Trouble::Halted) => return Outcome::Halted,
@@ -90,7 +108,9 @@ async fn steps(
 
     let begun = Instant::now();
     let halt = &mut watch.halting;
-    let object = context.storage.image(scope, item.image, halt).await?;
+    let fetch = context.storage.image(scope, item.image, halt);
+    let fetch = fetch.instrument(tracing::error_span!(target: JOBS, "fetch"));
+    let object = fetch.await?;
     let fetch_ms = milliseconds(begun);
 
     let evaluation = Evaluation {
@@ -101,7 +121,9 @@ async fn steps(
         bootstraps_done: watch.bootstraps_done,
         metrics: Arc::clone(&context.metrics),
     };
+    let span = tracing::error_span!(target: JOBS, "evaluate");
     let work = move |threads| {
+        let _in = span.enter();
         let begun = Instant::now();
         let result = evaluation.run(&object, threads);
         result.map(|result| (result, milliseconds(begun)))
@@ -118,7 +140,7 @@ async fn steps(
     let (result, compute_ms) = match evaluated {
         Ok(evaluated) => evaluated?,
         Err(error) => {
-            tracing::error!(job = %job.id, index, model = %job.model, "the evaluation broke off");
+            tracing::error!("the evaluation broke off");
             return Err(Trouble::Refused(error.problem()));
         }
     };
@@ -126,6 +148,7 @@ async fn steps(
     let begun = Instant::now();
     let halt = &mut watch.halting;
     let put = context.storage.put_result(scope, item.result, result, halt);
+    let put = put.instrument(tracing::error_span!(target: JOBS, "put"));
     // An earlier attempt may have written it and died before it could say so; rounding may differ.
     let earlier = |problem: &Problem| job.attempts > 1 && problem.kind == ProblemType::ObjectExists;
     match put.await {
@@ -162,7 +185,7 @@ impl Evaluation {
         let result = result.map_err(|error| match error {
             darkroom_fhe::Error::Cancelled => Trouble::Halted,
             error => {
-                tracing::error!(%error, model = %self.model.card.id, "the evaluation failed");
+                tracing::error!(%error, "the evaluation failed");
                 Trouble::Refused(Problem::new(
                     ProblemType::Internal,
                     "the model could not be evaluated on this image",

@@ -11,6 +11,7 @@ use darkroom_api::problem::{Problem, ProblemType};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{Instrument, Span, field};
 
 use super::image::{self, Outcome, Watch};
 use super::{AHEAD, Context, Deadline};
@@ -64,10 +65,30 @@ impl Drop for Run {
     }
 }
 
+/// The target of the spans of jobs.
+pub(super) const JOBS: &str = "darkroom::job";
+
+/// The span that all work on a job is in: a child of the request that submitted it. An error span, so
+/// that a line of any level has it.
+pub fn span(claimed: &Claimed) -> Span {
+    let (request_id, job, model) = (&claimed.origin.request, claimed.id, &claimed.model);
+    let (trace_id, attempt) = (field::Empty, claimed.attempts);
+    let span = tracing::error_span!(
+        target: JOBS, "job", %request_id, trace_id, %job, %model, attempt
+    );
+    claimed.origin.adopt(&span);
+    span
+}
+
 /// Works a job off, or as much of it as is possible now.
 pub async fn run(context: Arc<Context>, claimed: Claimed, stop: watch::Receiver<Deadline>) {
     let begun = Instant::now();
-    let (id, attempt) = (claimed.id, claimed.attempts);
+    let figures = Arc::clone(&context.metrics);
+    if claimed.attempts == 1 {
+        figures
+            .work
+            .begun_after(Duration::from_millis(claimed.age_ms));
+    }
     let mut run = Run::new(context, claimed);
     let end = match run.model().await {
         Ok(model) => {
@@ -80,8 +101,9 @@ pub async fn run(context: Arc<Context>, claimed: Claimed, stop: watch::Receiver<
         Some(end) => run.write(end, &stop).await,
         None => "lost",
     };
+    figures.work.left(how, begun.elapsed());
     let elapsed_ms = begun.elapsed().as_millis();
-    tracing::info!(job = %id, images = run.progress.len(), attempt, elapsed_ms, how, "job left");
+    tracing::info!(images = run.progress.len(), elapsed_ms, how, "job left");
 }
 
 impl Run {
@@ -177,15 +199,23 @@ impl Run {
         };
         let done = Arc::clone(&watch.bootstraps_done);
         self.bootstraps_done.insert(index, done);
-        self.images.spawn(async move {
+        let origin = claimed.origin.clone();
+        let work = async move {
             let outcome = image::run(&context, &claimed, model, index, watch).await;
             (index, outcome)
-        });
+        };
+        let span = tracing::error_span!(target: JOBS, "image", index);
+        self.images.spawn(origin.scope(work).instrument(span));
         true
     }
 
     fn record(&mut self, index: usize, outcome: Outcome) {
         let bootstraps_done = self.bootstraps_done.remove(&index).unwrap_or_default();
+        let work = &self.context.metrics.work;
+        work.image(&self.claimed.model, outcome.end());
+        if let Outcome::Done(timings) = &outcome {
+            work.timings(timings);
+        }
         self.progress[index] = match outcome {
             Outcome::Done(timings) => {
                 Progress::done(timings, bootstraps_done.load(Ordering::Relaxed))
@@ -246,7 +276,7 @@ impl Run {
             Ok(Renewed::Cancelled) => self.stop(Halt::Cancelled),
             Ok(Renewed::Lost) => return self.stop(Halt::Lost),
             Err(error) => {
-                tracing::error!(job = %id, %error, "the lease cannot be renewed");
+                tracing::error!(%error, "the lease cannot be renewed");
                 if self.is_overdue() && !error.is_outage() {
                     self.stop(Halt::Lost);
                 }
@@ -296,7 +326,7 @@ impl Run {
                 Ok(false) => return "lost",
                 Ok(true) => break,
                 Err(error) => {
-                    tracing::error!(job = %self.claimed.id, %error, "no end written");
+                    tracing::error!(%error, "no end written");
                     let in_time = self.renewed_at.elapsed() + pause <= self.context.lease;
                     if !in_time && !error.is_outage() {
                         return "lost";

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_telemetry::exposition;
 use object_store::PutMode;
-use prometheus::{TEXT_FORMAT, TextEncoder};
 use tokio::time::timeout;
 
 use crate::app::State;
@@ -35,8 +35,12 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error
 
 /// Figures for whoever runs the service, in Prometheus' text form. The gateway does not pass them on.
 pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Error> {
-    let text = TextEncoder::new().encode_to_string(&state.metrics.gather())?;
-    Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
+    match state.store.space().await {
+        Ok(Some((free_bytes, bytes))) => state.metrics.disk(free_bytes, bytes),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the disk does not say how full it is"),
+    }
+    Ok(exposition(&state.metrics.registry)?)
 }
 
 /// What protects the connection that this was asked on.

@@ -5,6 +5,7 @@ use darkroom_api::access::{LABEL_MAX_BYTES, TokenList, TokenRequest, TokenRotati
 use darkroom_api::ids::TokenId;
 use darkroom_api::token::TokenHash;
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 
 use super::{parameter, vault};
 use crate::app::State;
@@ -53,7 +54,8 @@ async fn rotated(
         let (old, new) = (old?, wanted_token(incoming).await?);
         // Goes on to its end even if the client goes away.
         let tokens = state.tokens.clone();
-        let rotation = tokio::spawn(async move { tokens.rotate(vault, old, new).await });
+        let rotation = async move { tokens.rotate(vault, old, new).await };
+        let rotation = tokio::spawn(rotation.in_current_span());
         rotation.await.map_err(|_| Error::Task)?
     };
     let outcome = outcome.await;

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::storage::VaultInfo;
+use tracing::Instrument;
 
 use super::vault;
 use crate::app::State;
@@ -45,7 +46,8 @@ pub(crate) async fn delete(
     let vault = caller.vault();
     let vaults = state.vaults.clone();
     // Goes on to its end even if the client goes away.
-    let deletion = tokio::spawn(async move { vaults.delete(vault).await });
+    let deletion = async move { vaults.delete(vault).await };
+    let deletion = tokio::spawn(deletion.in_current_span());
     let outcome = deletion.await.map_err(|_| Error::Task);
     caller.doing.looked(outcome.flatten()).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,5 +1,7 @@
 //! Problem types (RFC 9457): every way in which a request or a job can fail, once, for all services.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The media type of a [`Problem`].
@@ -140,7 +142,7 @@ problems! {
 
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{title}: {detail}")]
+#[error("{title}: {detail}{}", RequestNote(.request_id.as_deref()))]
 pub struct Problem {
     /// `urn:darkroom:problem:` and the type's name.
     #[serde(rename = "type", with = "urn")]
@@ -157,6 +159,9 @@ pub struct Problem {
     /// How long to wait before asking again, where that is known; as in `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// The request's id, by which whoever runs the service finds it in the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// A limit, and how much of it is in use. It is free again when something is deleted, is revoked or has
@@ -218,6 +223,19 @@ impl Problem {
             detail,
             quota: None,
             retry_after_s: None,
+            request_id: None,
+        }
+    }
+}
+
+/// How the request is named to people.
+struct RequestNote<'a>(Option<&'a str>);
+
+impl fmt::Display for RequestNote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
         }
     }
 }
@@ -271,6 +289,16 @@ mod tests {
             "{json}"
         );
         assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), full);
+        let told = Problem {
+            request_id: Some("0123abcd".to_owned()),
+            ..Problem::new(ProblemType::Internal, "why")
+        };
+        let json = serde_json::to_string(&told).unwrap();
+        assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), told);
+        assert_eq!(
+            told.to_string(),
+            "The service failed: why (request 0123abcd)"
+        );
         let newer = r#"{"type":"urn:darkroom:problem:x","title":"X","status":418,"detail":""}"#;
         let read: Problem = serde_json::from_str(newer).unwrap();
         assert_eq!((read.kind, read.status), (ProblemType::Unknown, 418));

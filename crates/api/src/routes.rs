@@ -57,6 +57,42 @@ pub const JOB_EVENTS: &str = "/v1/jobs/{job}/events";
 /// Compute: `POST` cancels.
 pub const JOB_CANCEL: &str = "/v1/jobs/{job}/cancel";
 
+/// All of storage's patterns; where two match, the first is meant.
+pub const STORAGE_PATTERNS: &[&str] = &[
+    PROTECTION,
+    LINK,
+    VAULT,
+    GRANTS,
+    OWNER_TOKEN,
+    TOKENS,
+    TOKEN,
+    LOG,
+    OBJECTS,
+    OBJECT,
+    NOTE,
+];
+
+/// All of compute's patterns.
+pub const COMPUTE_PATTERNS: &[&str] = &[
+    PROTECTION, LINK, MODELS, MODEL, JOBS, JOB, JOB_EVENTS, JOB_CANCEL,
+];
+
+/// The pattern that a path matches, of these.
+pub fn pattern_of(path: &str, patterns: &[&'static str]) -> Option<&'static str> {
+    let fits = |pattern: &&&str| {
+        let (mut parts, mut names) = (path.split('/'), pattern.split('/'));
+        loop {
+            match (parts.next(), names.next()) {
+                (None, None) => return true,
+                (Some(part), Some(name)) if name.starts_with('{') && !part.is_empty() => {}
+                (Some(part), Some(name)) if part == name => {}
+                _ => return false,
+            }
+        }
+    };
+    patterns.iter().find(fits).copied()
+}
+
 /// The path of a vault.
 pub fn vault(vault: VaultId) -> String {
     format!("/v1/vaults/{vault}")

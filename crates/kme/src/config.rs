@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use darkroom_telemetry::LogSettings;
 use darkroom_tls::{ClientSettings, ServerSettings, check_listen};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -38,7 +39,7 @@ pub struct Config {
     /// Which applications may talk to which; must be the same at both nodes, the other way round.
     pub links: Vec<Link>,
     /// What is logged and how.
-    pub log: Log,
+    pub log: LogSettings,
 }
 
 /// Which end of the quantum channel a node is.
@@ -138,26 +139,6 @@ pub struct Link {
     pub remote: String,
 }
 
-/// What is logged and how.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// Levels, as in `info` or `warn,darkroom_kme=debug`.
-    pub filter: String,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// The form of a line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -172,7 +153,7 @@ impl Default for Config {
             blocks: Blocks::default(),
             pool: PoolLimits::default(),
             links: Vec::new(),
-            log: Log::default(),
+            log: LogSettings::default(),
         }
     }
 }
@@ -227,15 +208,6 @@ impl Default for PoolLimits {
         Self {
             max_key_count: 1_000,
             max_key_per_request: 128,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: LogFormat::Text,
         }
     }
 }

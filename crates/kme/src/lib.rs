@@ -29,9 +29,7 @@ mod random;
 mod session;
 pub mod trial;
 
-pub use self::config::{
-    Blocks, Channel, Config, Link, Log, LogFormat, Peer, PoolLimits, Role, Tls,
-};
+pub use self::config::{Blocks, Channel, Config, Link, Peer, PoolLimits, Role, Tls};
 pub use self::error::Error;
 pub use self::line::{Block, Outcome, State};
 pub use self::node::{Node, start};

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use darkroom_api::routes::HEALTH;
+use darkroom_kme::Config;
 use darkroom_kme::trial::{self, Machines};
-use darkroom_kme::{Config, Log, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// One key management entity of a pair, with a simulated quantum channel between them.
 #[derive(Parser)]
@@ -71,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     if arguments.healthcheck {
         return darkroom_api::health::check(config.status, HEALTH).context("the node is not well");
     }
-    start_log(&config.log)?;
+    let telemetry = darkroom_telemetry::start(&config.log)?;
     if arguments.check {
         println!("the configuration is valid");
         return Ok(());
@@ -95,17 +94,6 @@ async fn main() -> anyhow::Result<()> {
     }
     tracing::info!("stopping");
     node.stop();
-    Ok(())
-}
-
-fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
+    telemetry.end();
     Ok(())
 }

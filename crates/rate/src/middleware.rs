@@ -55,9 +55,12 @@ fn too_often(wait: Duration) -> HttpResponse {
         retry_after_s: Some(wait_s),
         ..Problem::new(ProblemType::RateLimited, detail)
     };
-    HttpResponse::build(StatusCode::TOO_MANY_REQUESTS)
+    let mut response = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS)
         .insert_header((RETRY_AFTER, wait_s))
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type(MEDIA_TYPE)
-        .body(serde_json::to_string(&problem).unwrap_or_default())
+        .body(serde_json::to_string(&problem).unwrap_or_default());
+    // Whoever counts problems finds it here.
+    response.extensions_mut().insert(problem.kind);
+    response
 }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod backup;
+mod collector;
 mod command_line;
 mod deployment;
+mod figures;
 mod key_parts;
 mod networks;
 mod outages;
@@ -13,6 +15,7 @@ mod owners;
 mod postgres;
 mod refusals;
 mod soak;
+mod telemetry;
 mod transit;
 mod whole_path;
 mod zoo;

@@ -56,6 +56,8 @@ impl World {
             connect_timeout: Duration::from_secs(3),
             idle_timeout: PATIENCE,
             rate: darkroom_rate::RateSettings::in_front(),
+            log: Default::default(),
+            traces: Default::default(),
         };
         change(&mut config);
         let listener = TcpListener::bind(config.listen).unwrap();

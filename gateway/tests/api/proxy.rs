@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::{World, header, nobody, problem};
 
+/// A place in somebody's trace, which goes on behind a gateway that sends none.
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 #[actix_web::test]
 async fn a_request_passes_without_what_is_not_for_the_service() {
     let world = World::start();
@@ -20,6 +23,8 @@ async fn a_request_passes_without_what_is_not_for_the_service() {
         .header("range", "bytes=0-9")
         .header("if-none-match", "\"t\"")
         .header("last-event-id", "12")
+        .header("x-request-id", "analysis-1")
+        .header("traceparent", TRACEPARENT)
         .header("cookie", "session=secret")
         .header("referer", "http://here/")
         .header("user-agent", "Browser of one person")
@@ -53,6 +58,8 @@ async fn a_request_passes_without_what_is_not_for_the_service() {
             ("if-none-match", "\"t\""),
             ("last-event-id", "12"),
             ("range", "bytes=0-9"),
+            ("traceparent", TRACEPARENT),
+            ("x-request-id", "analysis-1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );

@@ -91,7 +91,7 @@ pub fn command(config: &Config) -> Command {
         .map(|path| format!("{:?}", path))
         .collect();
     command
-        .env("RUST_LOG", "info")
+        .env("DARKROOM_LOG__FILTER", "info")
         .env("NO_COLOR", "1")
         .env("DARKROOM_LISTEN", config.listen.to_string())
         .env("DARKROOM_STORAGE_URL", &config.storage_url)

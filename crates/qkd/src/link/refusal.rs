@@ -71,9 +71,11 @@ impl Refusal {
             text: Some(text.into()),
             _unread: unread,
         };
-        HttpResponse::build(status.unwrap_or_default())
+        let mut response = HttpResponse::build(status.unwrap_or_default())
             .content_type(problem::MEDIA_TYPE)
-            .body(body)
+            .body(body);
+        response.extensions_mut().insert(kind);
+        response.map_into_boxed_body()
     }
 }
 
