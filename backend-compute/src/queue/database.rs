@@ -165,6 +165,7 @@ fn migrations(steps: &[(i64, &'static str)]) -> Migrator {
         (4, include_str!("../../migrations/0004_holdings.sql")),
         (6, include_str!("../../migrations/0006_origins.sql")),
         (7, include_str!("../../migrations/0007_usage.sql")),
+        (8, include_str!("../../migrations/0008_charged.sql")),
     ];
     let migration = |&(version, sql): &(i64, &'static str)| {
         let sql = sql.into_sql_str();

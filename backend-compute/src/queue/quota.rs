@@ -3,12 +3,17 @@
 //!
 //! A day begins at midnight UTC by the database's clock. A job counts from when it was taken, whatever
 //! becomes of it.
+//!
+//! Whoever submits is known by a token that anybody can make up, and names a vault that may be another's.
+//! So a job counts for the token when it is taken, and for the vault when storage has shown that the job
+//! may read from it: many tokens do not make a vault's day longer, and nobody uses up another's.
 
 use darkroom_api::problem::{Quota, QuotaUnit};
 use darkroom_api::token::TokenHash;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::row::Claimed;
 use super::{Queue, first};
 use crate::error::Error;
 
@@ -55,9 +60,39 @@ impl Queue {
         })
     }
 
-    /// Forgets how many jobs were submitted on days that are over.
+    /// Counts a job for its vault, on the day that it was submitted and once, however often it is tried.
+    /// Storage has let it read from the vault. False if the vault has had as many as it may, or the lease was lost.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn charge(&self, claimed: &Claimed) -> Result<bool, Error> {
+        let (job, vault) = (claimed.id.to_string(), claimed.vault.to_string());
+        let dialect = &self.database.dialect;
+        let sql = "UPDATE jobs SET charged = 1
+            WHERE id = $1 AND lease_token = $2 AND charged = 0
+                AND COALESCE((SELECT usage.jobs FROM usage
+                    WHERE usage.owner = $3 AND usage.day = created_ms / 86400000), 0) < $4
+            RETURNING id";
+        let mark = sqlx::query(dialect.sql(sql))
+            .bind(job.clone())
+            .bind(claimed.lease.0.clone())
+            .bind(vault.clone())
+            .bind(i64::from(self.limits.jobs_per_day));
+        let sql = "INSERT INTO usage (owner, day, jobs)
+            SELECT $1, created_ms / 86400000, 1 FROM jobs WHERE id = $2
+            ON CONFLICT (owner, day) DO UPDATE SET jobs = usage.jobs + 1";
+        let count = sqlx::query(sql).bind(vault).bind(job.clone());
+        if first(self.database.write_both(mark, count).await?).is_some() {
+            return Ok(true);
+        }
+        let sql = "SELECT id FROM jobs WHERE id = $1 AND charged = 1";
+        let query = sqlx::query(sql).bind(job);
+        Ok(first(self.database.read(query).await?).is_some())
+    }
+
+    /// Forgets how many jobs were submitted before yesterday: yesterday's may still be waiting.
     pub(super) async fn forget_usage(&self) -> Result<(), Error> {
-        let sql = "DELETE FROM usage WHERE day < {today}";
+        let sql = "DELETE FROM usage WHERE day < {today} - 1";
         let query = sqlx::query(self.database.dialect.sql(sql));
         self.database.write(query).await.map(drop)
     }

@@ -11,7 +11,7 @@ use darkroom_api::ids::KeyId;
 use darkroom_api::problem::{Problem, ProblemType};
 use darkroom_fhe::eval::{Control, EvaluationKey, cipher};
 use darkroom_fhe::wire::EncryptedImage;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tracing::Instrument;
 
 use super::job::JOBS;
@@ -58,6 +58,8 @@ pub struct Watch {
     pub cancelled: Arc<AtomicBool>,
     /// Bootstraps done so far.
     pub bootstraps_done: Arc<AtomicU64>,
+    /// Set when the job was counted for its vault.
+    pub charged: Arc<OnceCell<()>>,
 }
 
 /// Works on one image of the job.
@@ -85,6 +87,9 @@ pub async fn run(
     };
     match steps(context, job, model, key, index, watch).await {
         Ok(timings) => Outcome::Done(timings),
+        Err(Trouble::Refused(problem)) if problem.kind == ProblemType::TooManyJobsToday => {
+            Outcome::Hopeless(problem)
+        }
         Err(Trouble::Refused(problem)) => Outcome::Failed(problem),
         Err(Trouble::Away(problem)) => Outcome::Away(problem),
         Err(Trouble::Halted) => Outcome::Halted,
@@ -112,6 +117,8 @@ async fn steps(
     let fetch = fetch.instrument(tracing::error_span!(target: JOBS, "fetch"));
     let object = fetch.await?;
     let fetch_ms = milliseconds(begun);
+    let charge = || charge(context, job);
+    watch.charged.get_or_try_init(charge).await?;
 
     let evaluation = Evaluation {
         model,
@@ -160,6 +167,23 @@ async fn steps(
         compute_ms,
         store_ms: milliseconds(begun),
     })
+}
+
+/// Counts the job for its vault, which it has just read from.
+async fn charge(context: &Context, job: &Claimed) -> Result<(), Trouble> {
+    match context.queue.charge(job).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Trouble::Refused(Problem::new(
+            ProblemType::TooManyJobsToday,
+            "as many jobs of this vault's day were run as are allowed; submit it again after midnight \
+             UTC",
+        ))),
+        Err(error) if error.is_outage() => Err(Trouble::Away(error.problem())),
+        Err(error) => {
+            tracing::error!(job = %job.id, %error, "the job cannot be counted");
+            Err(Trouble::Refused(error.problem()))
+        }
+    }
 }
 
 /// All that it takes to evaluate an image on another thread.

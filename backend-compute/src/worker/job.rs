@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use darkroom_api::ids::JobId;
 use darkroom_api::problem::{Problem, ProblemType};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OnceCell, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{Instrument, Span, field};
@@ -53,6 +53,8 @@ struct Run {
     halting: watch::Sender<bool>,
     /// Tells the images that are evaluated to stop.
     cancelled: Arc<AtomicBool>,
+    /// Set by the first image that storage gave.
+    charged: Arc<OnceCell<()>>,
     renewed_at: Instant,
     renew_at: Instant,
     show_at: Instant,
@@ -117,6 +119,7 @@ impl Run {
             halt: None,
             halting: watch::Sender::new(false),
             cancelled: Arc::default(),
+            charged: Arc::default(),
             renewed_at: now,
             renew_at: now + context.lease / 4,
             show_at: now + SHOW_EVERY,
@@ -196,6 +199,7 @@ impl Run {
             halting: self.halting.subscribe(),
             cancelled: Arc::clone(&self.cancelled),
             bootstraps_done: Arc::default(),
+            charged: Arc::clone(&self.charged),
         };
         let done = Arc::clone(&watch.bootstraps_done);
         self.bootstraps_done.insert(index, done);

@@ -4,6 +4,7 @@ use darkroom_api::compute::{ItemRef, JobList, State, SubmitJob};
 use darkroom_api::ids::{JobId, ObjectId};
 use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType, Quota, QuotaUnit};
 use darkroom_api::routes;
+use darkroom_api::token::Token;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -318,4 +319,35 @@ async fn too_many_jobs_on_a_day_are_refused_until_midnight() {
     owner.submit(&compute.client, &first).await;
     let other = world.owner().await;
     other.submit(&compute.client, &other.big_job(1).await).await;
+}
+
+#[tokio::test]
+async fn made_up_tokens_make_no_vaults_day_longer_and_use_up_no_others() {
+    let world = World::new().await;
+    let mut owner = world.owner().await;
+    let mut config = world.config();
+    config.limits.jobs_per_day = 2;
+    let compute = Compute::start(config).await;
+    // Jobs that storage lets read nothing do not count for the vault that they name.
+    for _ in 0..4 {
+        owner.compute_token = Token::new(random());
+        let job = SubmitJob {
+            grant: "made-up".to_owned(),
+            ..owner.big_job(1).await
+        };
+        let id = owner.submit(&compute.client, &job).await;
+        let ended = owner.end_of(&compute.client, id).await;
+        assert_eq!(ended.items[0].state, State::Failed);
+    }
+    let mut ends = Vec::new();
+    for _ in 0..4 {
+        owner.compute_token = Token::new(random());
+        let id = owner.submit(&compute.client, &owner.big_job(2).await).await;
+        let ended = owner.end_of(&compute.client, id).await;
+        let why = ended.problem.map(|problem| problem.kind);
+        ends.push((ended.state, why));
+    }
+    let over = (State::Failed, Some(ProblemType::TooManyJobsToday));
+    assert_eq!(ends, [(State::Done, None), (State::Done, None), over, over]);
+    assert_eq!(owner.results().await, 4);
 }

@@ -8,6 +8,7 @@ use super::*;
 on_both![
     no_more_jobs_are_taken_on_a_day_than_allowed,
     no_more_jobs_are_taken_at_once_than_allowed,
+    a_vault_has_one_day_for_all_tokens_and_a_job_counts_once,
     the_same_submit_at_once_is_one_job,
 ];
 
@@ -67,14 +68,49 @@ async fn no_more_jobs_are_taken_on_a_day_than_allowed(place: &Place) {
     for queue in &mut queues {
         move_clock(queue, DAY_MS);
     }
-    queues[0].sweep().await.unwrap();
-    let rows = write(&queues[0], sqlx::query("SELECT owner FROM usage")).await;
-    assert_eq!(rows.len(), 0, "days that are over are forgotten");
     let outcomes = push_at_once(&queues, 12).await;
     assert_eq!(
         outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
         10
     );
+
+    move_clock(&mut queues[0], DAY_MS);
+    queues[0].sweep().await.unwrap();
+    let rows = write(&queues[0], sqlx::query("SELECT owner FROM usage")).await;
+    assert_eq!(rows.len(), 1, "the first of three days is forgotten");
+}
+
+async fn a_vault_has_one_day_for_all_tokens_and_a_job_counts_once(place: &Place) {
+    let few = |config: &mut Config| config.limits.jobs_per_day = 3;
+    let queues = [place.open_with(few).await, place.open_with(few).await];
+    for number in 1..=5 {
+        let pushed = queues[0].push(owner(number), &job(1), "digest", 1).await;
+        pushed.unwrap();
+    }
+    let mut claimed = Vec::new();
+    while let Some(job) = queues[claimed.len() % 2]
+        .claim(Claimable::Any)
+        .await
+        .unwrap()
+    {
+        claimed.push(job);
+    }
+    assert_eq!(claimed.len(), 5);
+    let charges = claimed.iter().enumerate();
+    let charges = join_all(charges.map(|(at, job)| queues[at % 2].charge(job))).await;
+    let charges: Vec<_> = charges.into_iter().map(Result::unwrap).collect();
+    assert_eq!(charges.iter().filter(|&&charged| charged).count(), 3);
+    // Again, as after a crash: the same ones, and no more.
+    for (job, charged) in claimed.iter().zip(charges) {
+        assert_eq!(queues[0].charge(job).await.unwrap(), charged);
+    }
+    let other = SubmitJob {
+        vault: VaultId([7; 16]),
+        ..job(1)
+    };
+    queues[0].push(owner(1), &other, "digest", 1).await.unwrap();
+    let claimed = queues[1].claim(Claimable::Any).await.unwrap().unwrap();
+    assert!(queues[1].charge(&claimed).await.unwrap());
 }
 
 async fn no_more_jobs_are_taken_at_once_than_allowed(place: &Place) {
