@@ -19,6 +19,8 @@ use crate::{NETWORK, report};
 const ROUNDS: usize = 5;
 /// Jobs of one image each in a round, for every process.
 const JOBS: usize = 30;
+/// A node that was held still has told the others within so long what it has.
+const TOLD: Duration = Duration::from_secs(4);
 /// Figures of PostgreSQL's clock are whole milliseconds.
 const HOUR_MS: f64 = 3_600_000.0;
 
@@ -48,6 +50,7 @@ pub async fn measure() -> Result<()> {
         let alone = bench.round(&mut owner, image, 1).await;
         bench.nodes[1].hold_still(false)?;
         one.push(alone?);
+        tokio::time::sleep(TOLD).await;
         two.push(bench.round(&mut owner, image, 2).await?);
     }
     let (one, two) = (median(&one)?, median(&two)?);

@@ -18,6 +18,9 @@ const DOWN_MAX: usize = 3;
 /// A process that is killed while it starts lived at most so long.
 const STARTING: Duration = Duration::from_millis(400);
 
+/// Kills between two signs of life.
+const TELL_EVERY: u64 = 20;
+
 /// What is done to a process.
 enum Blow {
     Kill,
@@ -29,10 +32,16 @@ enum Blow {
 
 /// Goes on until as many processes were killed as are wanted, and all are there again.
 pub async fn rage(fleet: &Arc<Fleet>, pace: Pace, dice: &Dice, tally: &Arc<Tally>) {
-    let mut blows = JoinSet::new();
+    let (mut blows, mut told) = (JoinSet::new(), 0);
     while tally.blows("killed") < pace.kills {
         sleep(dice.between(pace.gap)).await;
         while blows.try_join_next().is_some() {}
+        let killed = tally.blows("killed");
+        if killed >= told + TELL_EVERY {
+            told = killed;
+            let (seconds, faults) = (tally.seconds(), tally.faults());
+            println!("  {killed} killed after {seconds:.0} s, {faults} faults");
+        }
         let at = dice.below(fleet.nodes.len());
         let blow = match dice.below(100) {
             76..90 => Blow::HoldStill,

@@ -153,10 +153,12 @@ impl Customer {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let (began, mut at_once) = (Instant::now(), true);
+        let (began, mut at_once, mut patience) = (Instant::now(), true, self.pace.patience);
         loop {
             let at = self.dice.below(self.ways.len());
-            let outcome = timeout(self.pace.patience, call(self.ways[at].clone())).await;
+            let outcome = timeout(patience, call(self.ways[at].clone())).await;
+            // What takes long on a busy machine would otherwise never be done.
+            patience = (patience * 3 / 2).min(OUTAGE_MAX / 2);
             match outcome {
                 Ok(Err(error)) if error.is_transient() && began.elapsed() < OUTAGE_MAX => {}
                 Err(_) if began.elapsed() < OUTAGE_MAX => {}
