@@ -158,7 +158,8 @@ impl Postgres {
     pub fn freeze(&self, frozen: bool) {
         let processes = self.held();
         if !frozen {
-            assert!(signal("-CONT", &processes));
+            // One that ended meanwhile gets none.
+            signal("-CONT", &processes);
         }
     }
 

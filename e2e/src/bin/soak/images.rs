@@ -66,8 +66,11 @@ impl Customer {
             let access = Access::Owner(token);
             way.storage.put(vault, kind, id, access, sent.clone()).await
         };
-        let stored = self.patiently(put).await.outcome?;
-        let bytes = object.len() as u64;
+        let stored = self.patiently(put).await.outcome;
+        if stored.is_err() {
+            self.ledger.doubtful.insert(id, Some(digest(&object)));
+        }
+        let (stored, bytes) = (stored?, object.len() as u64);
         ensure!(stored.bytes == bytes, "{stored:?} for {bytes} bytes");
         self.take_note_of(id, &object, seed);
         Ok(())
