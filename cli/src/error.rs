@@ -191,7 +191,7 @@ pub enum Error {
         /// Where it was looked for.
         server: String,
         /// What came back.
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The server wants an invitation, and none was brought.
     #[error(
@@ -242,7 +242,7 @@ pub enum Error {
     )]
     RotationUnknown {
         /// What came back.
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// A limited token is not good, or not for this vault.
     #[error(
@@ -309,7 +309,7 @@ pub enum Error {
         /// What was to be done.
         doing: &'static str,
         /// What came back.
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The server could not do it for this picture, or for all.
     #[error("the server could not analyse it: {0}")]
@@ -403,6 +403,9 @@ impl Error {
 
     /// Gives a failed call a name.
     pub fn service(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
-        move |source| Self::Service { doing, source }
+        move |source| {
+            let source = Box::new(source);
+            Self::Service { doing, source }
+        }
     }
 }

@@ -131,12 +131,9 @@ pub fn first_call(server: &str) -> impl FnOnce(ClientError) -> Error {
     move |source| match source {
         ClientError::Unreachable { .. } => Error::NobodyThere {
             server: server.to_owned(),
-            source,
+            source: Box::new(source),
         },
-        source => Error::Service {
-            doing: "asking the server for its models",
-            source,
-        },
+        source => Error::service("asking the server for its models")(source),
     }
 }
 

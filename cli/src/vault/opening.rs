@@ -114,12 +114,9 @@ fn failed(server: &str, source: ClientError) -> Error {
     match source {
         ClientError::Unreachable { .. } => Error::NobodyThere {
             server: server.to_owned(),
-            source,
+            source: Box::new(source),
         },
-        source => Error::Service {
-            doing: OPENING,
-            source,
-        },
+        source => Error::service(OPENING)(source),
     }
 }
 

@@ -62,11 +62,14 @@ async fn rotate(mut own: Own) -> Result<(), Error> {
         // Another device was quicker.
         Err(ClientError::Problem(problem)) if problem.kind == ProblemType::Unauthorized => {
             let found = find(&own.storage, vault, &own.file, &progress).await?;
-            found.ok_or(Error::RotationUnknown {
-                source: problem.into(),
+            found.ok_or_else(|| Error::RotationUnknown {
+                source: Box::new(problem.into()),
             })?
         }
-        Err(source) => return Err(Error::RotationUnknown { source }),
+        Err(source) => {
+            let source = Box::new(source);
+            return Err(Error::RotationUnknown { source });
+        }
     };
     let told = format!(
         "the token of your vault is of generation {generation} now; those before open nothing any more"

@@ -11,8 +11,9 @@ use crate::token::TokenHash;
 /// The header that brings an invitation with the `PUT` that opens a vault: 64 hexadecimal digits.
 pub const INVITATION: &str = "darkroom-invitation";
 /// The last generation of an owner's token: clients that derive theirs from a master secret rotate it
-/// so often at the most, so that one that does not know the present generation can try all of them.
-pub const GENERATION_LAST: u32 = 64;
+/// so often at the most, so that one that does not know the present generation can try all of them, and
+/// is not taken for one who guesses.
+pub const GENERATION_LAST: u32 = 32;
 /// The longest label of a token, in bytes.
 pub const LABEL_MAX_BYTES: usize = 128;
 
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn all_generations_but_the_known_one_are_tried_once() {
-        for known in [0, 1, 63, 64, 65, u32::MAX] {
+        for known in [0, 1, 31, 32, 33, u32::MAX] {
             let mut tried: Vec<u32> = generations(known).collect();
             let later = tried.iter().take_while(|g| **g > known).count();
             assert!(tried[later..].iter().all(|g| *g < known));

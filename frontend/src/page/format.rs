@@ -10,8 +10,10 @@ pub fn bytes(count: u64) -> String {
         format!("{count} bytes")
     } else if value < 999_950.0 {
         format!("{:.1} KB", value / 1e3)
-    } else {
+    } else if value < 999_950_000.0 {
         format!("{:.1} MB", value / 1e6)
+    } else {
+        format!("{:.1} GB", value / 1e9)
     }
 }
 
@@ -118,6 +120,7 @@ mod tests {
         assert_eq!(bytes(1), "1 byte");
         assert_eq!(bytes(82_088), "82.1 KB");
         assert_eq!(bytes(999_999), "1.0 MB");
+        assert_eq!(bytes(17_179_869_184), "17.2 GB");
         assert_eq!(duration(0.4), "under 1 ms");
         assert_eq!(duration(1_440.0), "1.4 s");
         assert_eq!(about(1_400.0), "about 1 second");

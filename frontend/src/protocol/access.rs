@@ -1,7 +1,7 @@
 //! Who gets into the vault, and what was done in it.
 
 use darkroom_api::access::TokenInfo;
-use darkroom_api::ids::TokenId;
+use darkroom_api::ids::{TokenId, VaultId};
 use darkroom_api::storage::VaultInfo;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,8 @@ pub struct MadeToken {
     pub info: TokenInfo,
     /// The token itself: it is shown once.
     pub secret: Secret,
+    /// The vault that it opens.
+    pub vault: VaultId,
 }
 
 /// The log, as it was found.

@@ -67,7 +67,12 @@ impl Owned {
         let body = http::to_json(&wanted)?;
         let info = http::from_json(&self.storage("PUT", path, body, JSON).await?)?;
         let secret = Secret(secret.danger_reveal());
-        Ok(MadeToken { info, secret })
+        let vault = self.held.vault();
+        Ok(MadeToken {
+            info,
+            secret,
+            vault,
+        })
     }
 
     /// Revokes a limited token.

@@ -50,6 +50,11 @@ impl Door {
         }
     }
 
+    /// Notes that the key was made here a moment ago, so that no vault of it can be anywhere.
+    pub fn made_here(&self) {
+        self.tried_all.set(true);
+    }
+
     /// Hands an invitation to the task that waits for one; gives it back where none does.
     pub fn give(&self, invitation: Token) -> Option<Token> {
         match self.waiting.take() {

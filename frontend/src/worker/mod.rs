@@ -282,6 +282,7 @@ impl Task {
             self.step(KeyStep::Keeping).await?;
             context.identity.keep(&context.database, key, false).await?;
             context.key_changed();
+            context.door().made_here();
             self.open_vault().await;
         }
         Ok(Reply::Status(self.status().await))

@@ -303,6 +303,9 @@ fn Made(new: MadeToken, made: RwSignal<Option<MadeToken>>) -> impl IntoView {
             <p class="mono small break" id="token-secret" tabindex="0" aria-label="The token">
                 {secret}
             </p>
+            <p class="small quiet break">
+                {format!("With the command line: darkroom analyse --token FILE --vault {}", new.vault)}
+            </p>
             <div class="actions">
                 <Copy id="copy-token" text=text />
                 <button type="button" class="plain" id="token-done" on:click=move |_| made.set(None)>

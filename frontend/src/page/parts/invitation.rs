@@ -88,7 +88,7 @@ fn Invitation() -> impl IntoView {
                 {move || fault.get()}
             </p>
             <div class="actions">
-                <button type="submit" id="invitation-give" disabled=move || busy.get()>
+                <button type="submit" id="invitation-give" class="next" disabled=move || busy.get()>
                     {move || if busy.get() { "Knocking …" } else { "Let me in" }}
                 </button>
             </div>
