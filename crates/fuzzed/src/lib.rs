@@ -48,6 +48,8 @@ targets! {
     #[cfg(feature = "services")]
     services::credentials,
     #[cfg(feature = "services")]
+    services::asked,
+    #[cfg(feature = "services")]
     services::grant,
     #[cfg(feature = "services")]
     services::gateway_path,

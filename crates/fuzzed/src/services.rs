@@ -89,6 +89,22 @@ fn name(text: &str) -> bool {
     taken
 }
 
+/// What limits go by: a path, and a proxy's line that says whom it asks for, with a line break
+/// between.
+pub fn asked(bytes: &[u8]) -> bool {
+    let mut lines = bytes.splitn(2, |&byte| byte == b'\n');
+    let (path, line) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
+    let Ok(path) = std::str::from_utf8(path) else {
+        return false;
+    };
+    within(8 * bytes.len() + SMALL_BYTES, || {
+        darkroom_rate::fuzz(path, line)
+    })
+}
+
 /// A grant, as what is signed or as what a request is asked with.
 pub fn grant(bytes: &[u8]) -> bool {
     // Written, signed, in base64, and read again.

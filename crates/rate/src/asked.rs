@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::http::header::{AUTHORIZATION, FORWARDED, HeaderMap, HeaderValue, X_FORWARDED_FOR};
 use darkroom_api::routes::{
     GATEWAY_COMPUTE, GATEWAY_PROTECTION, GATEWAY_STORAGE, HEALTH, METRICS, PROTECTION, READY,
 };
@@ -97,6 +97,30 @@ fn parse(text: &str) -> Option<IpAddr> {
     };
     let address: IpAddr = bare.parse().ok()?;
     Some(address.to_canonical())
+}
+
+/// Whether a proxy's line names an address, in either of the headers, and the path a vault; for the
+/// fuzz targets.
+pub(crate) fn fuzz(path: &str, line: &[u8]) -> bool {
+    let Ok(value) = HeaderValue::from_bytes(line) else {
+        return false;
+    };
+    let proxy = IpAddr::from([10, 0, 0, 1]);
+    let says = [
+        (FORWARDED, ProxyHeader::Forwarded),
+        (X_FORWARDED_FOR, ProxyHeader::XForwardedFor),
+    ];
+    let named = says.map(|(name, say)| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.clone());
+        let found = address(Some(proxy), &headers, &[proxy.into()], say);
+        // Nobody but a proxy is believed.
+        let stranger = IpAddr::from([203, 0, 113, 9]);
+        let theirs = address(Some(stranger), &headers, &[proxy.into()], say);
+        assert_eq!(theirs, Some(stranger));
+        found.is_some()
+    });
+    named.contains(&true) | opens(&Method::PUT, path)
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ mod fence;
 mod middleware;
 mod settings;
 
+/// What is read of a path and of a proxy's line, for the fuzz targets: whether anything.
+#[doc(hidden)]
+pub fn fuzz(path: &str, line: &[u8]) -> bool {
+    asked::fuzz(path, line)
+}
+
 pub use self::fence::Fence;
 pub use self::middleware::limit;
 pub use self::settings::{ProxyHeader, RateError, RateSettings};
