@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, dev, web};
+use darkroom_openapi::Description;
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
 use darkroom_rate::{Fence, limit};
 use darkroom_telemetry::{Figures, Observer, observe};
@@ -52,6 +53,8 @@ pub struct State {
     pub poll: Duration,
     /// Whether the service is stopping.
     pub phase: watch::Receiver<Phase>,
+    /// What the routes are.
+    pub description: Description,
 }
 
 /// A service that listens. It works once [`Server::run`] is polled.
@@ -101,6 +104,15 @@ pub fn check(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
+/// The description of all routes, OpenAPI 3.1, as JSON.
+///
+/// # Errors
+/// It cannot be written.
+pub fn openapi() -> Result<String, Error> {
+    let document = darkroom_openapi::finish(&routes::description::describe())?;
+    Ok(format!("{document:#}\n"))
+}
+
 /// Starts compute on this listener. Queue and models are ready when this returns.
 ///
 /// # Errors
@@ -139,6 +151,7 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Server, Erro
         limits: config.limits.clone(),
         poll,
         phase: phases,
+        description: Description::new(&routes::description::describe(), config.docs_page)?,
     };
     let state = web::Data::new(state);
     let fence = web::Data::new(Fence::new(&config.rate)?);

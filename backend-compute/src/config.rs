@@ -31,6 +31,8 @@ pub struct Config {
     pub tls_client: ClientSettings,
     /// Whether plain HTTP may leave this machine, in either direction.
     pub allow_plain_http: bool,
+    /// Whether the page on which the routes' description is read is served.
+    pub docs_page: bool,
     /// The sealed link from the gateway.
     pub gateway_link: LinkSettings,
     /// The sealed link to storage.
@@ -121,6 +123,7 @@ impl Default for Config {
             tls: None,
             tls_client: ClientSettings::default(),
             allow_plain_http: false,
+            docs_page: true,
             gateway_link: LinkSettings::default(),
             storage_link: LinkSettings::default(),
             storage_url: "http://127.0.0.1:7001".to_owned(),

@@ -18,6 +18,6 @@ pub mod storage;
 pub mod threads;
 pub mod worker;
 
-pub use crate::app::{Handle, Server, check, serve};
+pub use crate::app::{Handle, Server, check, openapi, serve};
 pub use crate::config::Config;
 pub use crate::error::Error;

@@ -1,5 +1,6 @@
 //! The HTTP routes, one file a resource.
 
+pub mod description;
 pub mod events;
 pub mod health;
 pub mod jobs;
@@ -9,11 +10,15 @@ mod owner;
 
 use actix_web::error::JsonPayloadError;
 use actix_web::{HttpResponse, Resource, web};
+use darkroom_api::problem::ProblemType;
 use darkroom_api::routes;
 
 pub use self::owner::Owner;
 use crate::app::State;
 use crate::error::Error;
+
+/// The problems of whatever asks for jobs.
+const OF_OWNER: &[ProblemType] = &[ProblemType::Unauthorized, ProblemType::QueueUnavailable];
 
 /// Adds all routes.
 pub fn add(app: &mut web::ServiceConfig, state: &State) {
@@ -27,6 +32,9 @@ pub fn add(app: &mut web::ServiceConfig, state: &State) {
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
         .service(resource(routes::METRICS, "GET").route(web::get().to(metrics::show)))
         .service(resource(routes::PROTECTION, "GET").route(web::get().to(health::protection)))
+        .service(resource(routes::OPENAPI, "GET").route(web::get().to(description::document)))
+        .service(resource(routes::DOCS, "GET").route(web::get().to(description::to_page)))
+        .service(resource(routes::DOCS_FILE, "GET").route(web::get().to(description::page)))
         .service(resource(routes::MODELS, "GET").route(web::get().to(models::list)))
         .service(resource(routes::MODEL, "GET").route(web::get().to(models::one)))
         .service(

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use darkroom_openapi::Description;
 use darkroom_qkd::link::{LinkMetrics, LinkServer, guard};
 use darkroom_rate::{Fence, limit};
 use darkroom_telemetry::{Figures, Observer, observe};
@@ -44,6 +45,7 @@ pub(crate) struct State {
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
     pub(crate) metrics: Metrics,
+    pub(crate) description: Description,
 }
 
 impl State {
@@ -66,6 +68,7 @@ impl State {
             metrics.clone(),
         ));
         let signer = Signer::open(&store).await?;
+        let description = Description::new(&routes::describe(), config.docs_page)?;
         Ok(Self {
             config,
             store,
@@ -76,6 +79,7 @@ impl State {
             objects,
             signer,
             metrics,
+            description,
         })
     }
 }
@@ -164,6 +168,15 @@ impl Future for Service {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.run.as_mut().poll(context)
     }
+}
+
+/// The description of all routes, OpenAPI 3.1, as JSON.
+///
+/// # Errors
+/// It cannot be written.
+pub fn openapi() -> Result<String, Error> {
+    let document = darkroom_openapi::finish(&routes::describe())?;
+    Ok(format!("{document:#}\n"))
 }
 
 /// Says whether storage would start with this configuration, its store aside.

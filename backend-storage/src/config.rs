@@ -33,6 +33,8 @@ pub struct Config {
     pub tls: Option<ServerSettings>,
     /// Whether plain HTTP may leave this machine.
     pub allow_plain_http: bool,
+    /// Whether the page on which the routes' description is read is served.
+    pub docs_page: bool,
     /// The sealed link from the gateway.
     pub gateway_link: LinkSettings,
     /// The sealed link from compute.
@@ -114,6 +116,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7001)),
             tls: None,
             allow_plain_http: false,
+            docs_page: true,
             gateway_link: LinkSettings::default(),
             compute_link: LinkSettings::default(),
             data_dir: PathBuf::from("data/storage"),

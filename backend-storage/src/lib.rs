@@ -50,7 +50,7 @@ mod tokens;
 mod upload;
 mod vaults;
 
-pub use app::{Service, check, serve};
+pub use app::{Service, check, openapi, serve};
 pub use config::{Config, Limits, Sweep, Upload};
 pub use error::Error;
 pub use invitations::{Opening, invite};

@@ -28,6 +28,9 @@ struct Arguments {
     /// The same, whether it can do its work now.
     #[arg(long, conflicts_with_all = ["check", "healthcheck"])]
     readycheck: bool,
+    /// Only print the description of all routes, OpenAPI 3.1.
+    #[arg(long, conflicts_with_all = ["check", "healthcheck"])]
+    openapi: bool,
     /// Serves where there is none.
     #[command(subcommand)]
     command: Option<Task>,
@@ -52,6 +55,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if arguments.openapi {
+        print!("{}", backend_storage::openapi()?);
+        return Ok(());
+    }
     let config = Config::load(arguments.config.as_deref())?;
     let healthy = arguments.healthcheck.then_some(HEALTH);
     if let Some(route) = healthy.or(arguments.readycheck.then_some(READY)) {

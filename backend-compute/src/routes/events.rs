@@ -7,13 +7,32 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use darkroom_api::compute::Job;
+use darkroom_api::ids::JobId;
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes;
+use darkroom_openapi::problems;
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Owner, jobs};
+use super::{OF_OWNER, Owner, jobs};
 use crate::app::{Phase, State};
 use crate::error::Error;
+
+problems! {
+    Refusals: OF_OWNER, &[ProblemType::NotFound, ProblemType::JobNotFound];
+}
+
+/// An event of the stream; read by the description alone.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code)]
+struct JobEvent {
+    /// Always `job`.
+    event: String,
+    /// A `Job` as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
 
 /// Where one stream is.
 struct Follower {
@@ -33,6 +52,13 @@ struct Follower {
 ///
 /// # Errors
 /// The owner has no such job.
+#[utoipa::path(get, path = routes::JOB_EVENTS, tag = "Jobs", operation_id = "follow_job",
+    params(("job" = JobId, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "Server-sent events until the job has ended.", body = inline(JobEvent), content_type = "text/event-stream",
+            headers(("Cache-Control" = String, description = "`no-store`"))),
+        Refusals,
+    ))]
 pub async fn follow(
     owner: Owner,
     state: web::Data<State>,

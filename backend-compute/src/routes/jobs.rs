@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpResponse, web};
-use darkroom_api::compute::{EvaluationKeyCard, JOB_IMAGES_MAX, JobList, ModelCard, SubmitJob};
+use darkroom_api::compute::{
+    EvaluationKeyCard, JOB_IMAGES_MAX, Job, JobList, ModelCard, SubmitJob,
+};
 use darkroom_api::ids::JobId;
+use darkroom_api::problem::ProblemType;
 use darkroom_api::routes;
+use darkroom_openapi::problems;
 
-use super::Owner;
+use super::{OF_OWNER, Owner};
 use crate::app::{Phase, State};
 use crate::error::Error;
 use crate::queue::{Holding, Pushed};
@@ -15,10 +19,35 @@ use crate::queue::{Holding, Pushed};
 /// The longest grant.
 const GRANT_MAX_BYTES: usize = 64 << 10;
 
+problems! {
+    Submitting: OF_OWNER, &[
+        ProblemType::MalformedRequest,
+        ProblemType::ModelNotFound,
+        ProblemType::JobExists,
+        ProblemType::TooLarge,
+        ProblemType::EvaluationKeyNeeded,
+        ProblemType::EvaluationKeyMissing,
+        ProblemType::EvaluationKeyForeign,
+        ProblemType::TooManyJobs,
+        ProblemType::TooManyJobsToday,
+        ProblemType::ShuttingDown,
+    ];
+    Listing: OF_OWNER;
+    Finding: OF_OWNER, &[ProblemType::NotFound, ProblemType::JobNotFound];
+}
+
 /// Takes a job: 201 if it is new, 200 if the same request was made before.
 ///
 /// # Errors
 /// The request is malformed, the model is not there, too many jobs wait, the service stops.
+#[utoipa::path(post, path = routes::JOBS, tag = "Jobs", operation_id = "submit_job",
+    request_body = SubmitJob,
+    responses(
+        (status = 201, description = "The job.", body = Job,
+            headers(("Location" = String, description = "Where the job is."))),
+        (status = 200, description = "The job that the same request made before.", body = Job),
+        Submitting,
+    ))]
 pub async fn submit(
     owner: Owner,
     state: web::Data<State>,
@@ -127,6 +156,8 @@ fn work_ms(job: &SubmitJob, card: &ModelCard) -> u64 {
 ///
 /// # Errors
 /// The database fails.
+#[utoipa::path(get, path = routes::JOBS, tag = "Jobs", operation_id = "list_jobs",
+    responses((status = 200, description = "The jobs, newest first.", body = JobList), Listing))]
 pub async fn list(owner: Owner, state: web::Data<State>) -> Result<HttpResponse, Error> {
     let jobs = state.queue.list(owner.0).await?;
     Ok(HttpResponse::Ok().json(JobList { jobs }))
@@ -136,6 +167,9 @@ pub async fn list(owner: Owner, state: web::Data<State>) -> Result<HttpResponse,
 ///
 /// # Errors
 /// There is none of this id.
+#[utoipa::path(get, path = routes::JOB, tag = "Jobs", operation_id = "describe_job",
+    params(("job" = JobId, Path, description = "The job.")),
+    responses((status = 200, description = "The job.", body = Job), Finding))]
 pub async fn one(
     owner: Owner,
     state: web::Data<State>,
@@ -149,6 +183,9 @@ pub async fn one(
 ///
 /// # Errors
 /// There is none of this id.
+#[utoipa::path(post, path = routes::JOB_CANCEL, tag = "Jobs", operation_id = "cancel_job",
+    params(("job" = JobId, Path, description = "The job.")),
+    responses((status = 200, description = "How it stands now.", body = Job), Finding))]
 pub async fn cancel(
     owner: Owner,
     state: web::Data<State>,

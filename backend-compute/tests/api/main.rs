@@ -3,6 +3,7 @@
 
 mod cancel;
 mod catalogue;
+mod description;
 mod drain;
 mod events;
 mod images;

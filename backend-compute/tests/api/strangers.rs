@@ -33,6 +33,9 @@ const ROUTES: &[(&str, &str, Shows)] = &[
     ("READY", "GET", All),
     ("METRICS", "GET", All),
     ("PROTECTION", "GET", All),
+    ("OPENAPI", "GET", All),
+    ("DOCS", "GET", All),
+    ("DOCS_FILE", "GET", All),
     ("MODELS", "GET", All),
     ("MODEL", "GET", All),
     ("JOBS", "GET", Own),
@@ -42,8 +45,8 @@ const ROUTES: &[(&str, &str, Shows)] = &[
     ("JOB_CANCEL", "POST", Named),
 ];
 
-#[test]
-fn every_route_is_in_the_table() {
+/// The routes and methods in the source.
+pub fn configured() -> BTreeSet<(&'static str, &'static str)> {
     let source = include_str!("../../src/routes.rs");
     let body = source.split("pub fn add").nth(1).unwrap();
     let body = body.split("\n}").next().unwrap();
@@ -57,8 +60,13 @@ fn every_route_is_in_the_table() {
     let count = |what: &str| body.matches(what).count();
     assert_eq!(count(".service("), count("resource(routes::"));
     assert_eq!(count(".route("), found.len());
+    found
+}
+
+#[test]
+fn every_route_is_in_the_table() {
     let listed = ROUTES.iter().map(|&(name, method, _)| (name, method));
-    assert_eq!(listed.collect::<BTreeSet<_>>(), found);
+    assert_eq!(listed.collect::<BTreeSet<_>>(), configured());
 }
 
 /// A request that would do something, if its sender were the owner.
@@ -74,6 +82,9 @@ async fn ask(
         "READY" => routes::READY.to_owned(),
         "METRICS" => routes::METRICS.to_owned(),
         "PROTECTION" => routes::PROTECTION.to_owned(),
+        "OPENAPI" => routes::OPENAPI.to_owned(),
+        "DOCS" => routes::DOCS.to_owned(),
+        "DOCS_FILE" => routes::DOCS_FILE.replace("{file:.*}", ""),
         "MODELS" => routes::MODELS.to_owned(),
         "MODEL" => routes::model(&body.model),
         "JOBS" => routes::JOBS.to_owned(),

@@ -3,9 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::audit::What;
 use darkroom_api::header::ObjectKind;
+use darkroom_api::routes;
 use darkroom_api::storage::{GRANT_OBJECTS_MAX, Grant, GrantRequest};
+use darkroom_openapi::problems;
 
-use super::vault;
+use super::description::VaultPath;
+use super::{BODY, IN_VAULT, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::clock::now_ms;
@@ -17,7 +20,16 @@ use crate::upload::Incoming;
 /// A request that names as many objects as it may has about 40 KiB.
 const REQUEST_MAX_BYTES: usize = 128 << 10;
 
+problems! {
+    Refusals: IN_VAULT, BODY;
+}
+
 /// Mints a grant for the vault's owner, or whoever may submit. The objects need not be there yet.
+///
+/// It names 1 to [`GRANT_OBJECTS_MAX`] objects, reads and writes together; results are not read with it.
+#[utoipa::path(post, path = routes::GRANTS, tag = "Grants", operation_id = "mint_grant",
+    params(VaultPath), request_body = GrantRequest,
+    responses((status = 201, description = "The grant.", body = Grant), Refusals))]
 pub(crate) async fn mint(
     request: HttpRequest,
     state: web::Data<State>,

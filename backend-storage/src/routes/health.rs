@@ -4,6 +4,10 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::problem::ProblemType;
+use darkroom_api::protection::Seen;
+use darkroom_api::routes;
+use darkroom_openapi::problems;
 use darkroom_telemetry::exposition;
 use object_store::PutMode;
 use tokio::time::timeout;
@@ -18,22 +22,33 @@ const READY_WITHIN: Duration = Duration::from_secs(5);
 /// What is written to try the store.
 const PROBE: &[u8] = b"probe";
 
+problems! {
+    Refusals: &[];
+    NotReady: &[ProblemType::StorageUnavailable, ProblemType::DiskFull];
+}
+
 /// It runs.
+#[utoipa::path(get, path = routes::HEALTH, tag = "Service", operation_id = "alive", security(()),
+    responses((status = 200, description = "It runs.", body = String), Refusals))]
 pub(crate) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().body("alive\n")
+    plain("alive\n")
 }
 
 /// It can write, read and delete.
+#[utoipa::path(get, path = routes::READY, tag = "Service", operation_id = "ready", security(()),
+    responses((status = 200, description = "The store works.", body = String), NotReady))]
 pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Error> {
     let tried = timeout(READY_WITHIN, try_store(&state.store)).await;
     let late = |_| Err(Error::Io(ErrorKind::TimedOut.into()));
     tried
         .unwrap_or_else(late)
         .map_err(|error| Error::NotReady(Box::new(error)))?;
-    Ok(HttpResponse::Ok().body("ready\n"))
+    Ok(plain("ready\n"))
 }
 
 /// Figures for whoever runs the service, in Prometheus' text form. The gateway does not pass them on.
+#[utoipa::path(get, path = routes::METRICS, tag = "Service", operation_id = "metrics", security(()),
+    responses((status = 200, description = "The figures.", body = String), Refusals))]
 pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Error> {
     match state.store.space().await {
         Ok(Some((free_bytes, bytes))) => state.metrics.disk(free_bytes, bytes),
@@ -44,8 +59,16 @@ pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Err
 }
 
 /// What protects the connection that this was asked on.
+#[utoipa::path(get, path = routes::PROTECTION, tag = "Service", operation_id = "protection", security(()),
+    responses((status = 200, description = "What protects it.", body = Seen), Refusals))]
 pub(crate) async fn protection(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(darkroom_tls::seen(&request))
+}
+
+fn plain(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
 }
 
 async fn try_store(store: &Store) -> Result<(), Error> {

@@ -1,16 +1,28 @@
 //! The log of a vault.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use darkroom_api::audit::{LOG_PAGE_MAX, LogQuery};
+use darkroom_api::audit::{LOG_PAGE_MAX, LogPage, LogQuery};
+use darkroom_api::routes;
+use darkroom_openapi::problems;
 
-use super::{query, vault};
+use super::description::VaultPath;
+use super::{IN_VAULT, query, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::chain::page;
 use crate::error::Error;
 use crate::rights::Wish;
 
+problems! {
+    Refusals: IN_VAULT;
+}
+
 /// Reads a page of the log, with all that this process has gathered until now.
+///
+/// For the owner alone. Each line is a `LogEntry` as JSON, and holds the SHA-256 of the line before.
+#[utoipa::path(get, path = routes::LOG, tag = "Log", operation_id = "read_log",
+    params(VaultPath, LogQuery),
+    responses((status = 200, description = "The page.", body = LogPage), Refusals))]
 pub(crate) async fn read(
     request: HttpRequest,
     state: web::Data<State>,

@@ -1,5 +1,6 @@
 //! The routes, one resource a file.
 
+mod description;
 mod grants;
 mod health;
 mod log;
@@ -13,10 +14,31 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::{ObjectId, VaultId};
+use darkroom_api::problem::ProblemType;
 use darkroom_api::routes;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+
+pub(crate) use self::description::describe;
+
+/// The store cannot be written: changes wait for the vault's log, which lies there.
+const STORE: &[ProblemType] = &[ProblemType::StorageUnavailable, ProblemType::DiskFull];
+
+/// The problems of whatever is asked of a vault.
+const IN_VAULT: &[ProblemType] = &[
+    ProblemType::MalformedRequest,
+    ProblemType::Unauthorized,
+    ProblemType::GrantInvalid,
+    ProblemType::GrantExpired,
+    ProblemType::GrantRefused,
+    ProblemType::TokenRefused,
+    ProblemType::StorageUnavailable,
+    ProblemType::DiskFull,
+];
+
+/// The problems of whatever takes a body.
+const BODY: &[ProblemType] = &[ProblemType::UploadTimeout, ProblemType::TooLarge];
 
 /// All routes of the contract.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
@@ -25,6 +47,9 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(resource(routes::READY, "GET").route(web::get().to(health::ready)))
         .service(resource(routes::METRICS, "GET").route(web::get().to(health::metrics)))
         .service(resource(routes::PROTECTION, "GET").route(web::get().to(health::protection)))
+        .service(resource(routes::OPENAPI, "GET").route(web::get().to(description::document)))
+        .service(resource(routes::DOCS, "GET").route(web::get().to(description::to_page)))
+        .service(resource(routes::DOCS_FILE, "GET").route(web::get().to(description::page)))
         .service(
             resource(routes::VAULT, "DELETE, GET, PUT")
                 .route(web::put().to(vaults::open))

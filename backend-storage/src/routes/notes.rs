@@ -1,9 +1,13 @@
 //! The sealed notes beside objects.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes;
 use darkroom_api::storage::NOTE_MAX_BYTES;
+use darkroom_openapi::problems;
 
-use super::{collection, object, vault};
+use super::description::{NoteBytes, ObjectPath};
+use super::{BODY, IN_VAULT, collection, object, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
@@ -11,7 +15,17 @@ use crate::rights::{Rights, Wish};
 use crate::stored::Place;
 use crate::upload::Incoming;
 
+problems! {
+    Refusals: IN_VAULT, BODY, &[ProblemType::NotFound, ProblemType::VaultFull];
+}
+
 /// Writes a note, also before its object is there; a new one takes the old one's place.
+///
+/// Only the owner changes one; whoever may submit writes it where there is none.
+#[utoipa::path(put, path = routes::NOTE, tag = "Objects", operation_id = "put_note",
+    params(ObjectPath),
+    request_body(content = inline(NoteBytes), content_type = "application/octet-stream"),
+    responses((status = 204, description = "It is written."), Refusals))]
 pub(crate) async fn put(
     request: HttpRequest,
     state: web::Data<State>,

@@ -3,9 +3,13 @@
 use actix_web::body::SizedStream;
 use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
-use darkroom_api::storage::ListQuery;
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes;
+use darkroom_api::storage::{ListQuery, ObjectInfo, ObjectList};
+use darkroom_openapi::problems;
 
-use super::{collection, object, query, vault};
+use super::description::{CollectionPath, ObjectBytes, ObjectPath};
+use super::{BODY, IN_VAULT, collection, object, query, vault};
 use crate::app::State;
 use crate::auth::Caller;
 use crate::error::Error;
@@ -13,7 +17,33 @@ use crate::rights::Wish;
 use crate::stored::Place;
 use crate::upload::{Incoming, receive};
 
+problems! {
+    Storing: IN_VAULT, BODY, &[
+        ProblemType::NotFound,
+        ProblemType::VaultFull,
+        ProblemType::ObjectExists,
+        ProblemType::ObjectMalformed,
+        ProblemType::KindMismatch,
+        ProblemType::LengthMismatch,
+        ProblemType::DigestMismatch,
+    ];
+    Touching: IN_VAULT, &[ProblemType::NotFound, ProblemType::ObjectNotFound];
+    Listing: IN_VAULT, &[ProblemType::NotFound];
+}
+
 /// Stores an object: 201, or 200 if just this object is there.
+///
+/// Images and parts of evaluation keys are the owner's to store, or of whoever may submit; results are
+/// stored with a grant.
+#[utoipa::path(put, path = routes::OBJECT, tag = "Objects", operation_id = "store_object",
+    params(ObjectPath),
+    request_body(content = inline(ObjectBytes), content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "It is there now.", body = ObjectInfo),
+        (status = 200, description = "It was there already.", body = ObjectInfo),
+        Storing,
+    ),
+    security(("token" = []), ("grant" = [])))]
 pub(crate) async fn put(
     request: HttpRequest,
     state: web::Data<State>,
@@ -45,6 +75,16 @@ async fn store(
 }
 
 /// Streams an object, header included. Its ETag is the payload's digest.
+#[utoipa::path(get, path = routes::OBJECT, tag = "Objects", operation_id = "read_object",
+    params(ObjectPath, ("if-none-match" = Option<String>, Header, nullable = false, description = "The ETag of what is known already.")),
+    responses(
+        (status = 200, description = "The object.", body = inline(ObjectBytes), content_type = "application/octet-stream",
+            headers(("ETag" = String, description = "SHA-256 of the payload, hexadecimal, in quotes."))),
+        (status = 304, description = "It is what is known already.",
+            headers(("ETag" = String, description = "As it was sent."))),
+        Touching,
+    ),
+    security(("token" = []), ("grant" = [])))]
 pub(crate) async fn read(
     request: HttpRequest,
     state: web::Data<State>,
@@ -69,6 +109,9 @@ pub(crate) async fn read(
 }
 
 /// Deletes an object and its note.
+#[utoipa::path(delete, path = routes::OBJECT, tag = "Objects", operation_id = "delete_object",
+    params(ObjectPath),
+    responses((status = 204, description = "It is gone."), Touching))]
 pub(crate) async fn delete(
     request: HttpRequest,
     state: web::Data<State>,
@@ -84,6 +127,9 @@ pub(crate) async fn delete(
 }
 
 /// Lists a collection, a page at a time.
+#[utoipa::path(get, path = routes::OBJECTS, tag = "Objects", operation_id = "list_objects",
+    params(CollectionPath, ListQuery),
+    responses((status = 200, description = "The page.", body = ObjectList), Listing))]
 pub(crate) async fn list(
     request: HttpRequest,
     state: web::Data<State>,

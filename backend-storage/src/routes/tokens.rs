@@ -1,13 +1,17 @@
 //! The owner's token and limited ones.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use darkroom_api::access::{LABEL_MAX_BYTES, TokenList, TokenRequest, TokenRotation};
+use darkroom_api::access::{LABEL_MAX_BYTES, TokenInfo, TokenList, TokenRequest, TokenRotation};
 use darkroom_api::ids::TokenId;
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes;
 use darkroom_api::token::TokenHash;
+use darkroom_openapi::problems;
 use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
-use super::{parameter, vault};
+use super::description::{TokenPath, VaultPath};
+use super::{BODY, IN_VAULT, parameter, vault};
 use crate::app::State;
 use crate::auth::{Caller, token};
 use crate::error::Error;
@@ -19,7 +23,19 @@ use crate::vaults::OpenVault;
 
 const REQUEST_MAX_BYTES: usize = 4 << 10;
 
+problems! {
+    Listing: IN_VAULT;
+    Rotating: IN_VAULT, BODY, &[ProblemType::TokenExists];
+    Making: IN_VAULT, BODY, &[ProblemType::TokenExists, ProblemType::TooManyTokens];
+    Revoking: IN_VAULT, &[ProblemType::TokenNotFound];
+}
+
 /// Puts a new owner's token in the place of the present one.
+///
+/// For the owner alone, who asks with the present one. Asked again in the same way it is no error.
+#[utoipa::path(put, path = routes::OWNER_TOKEN, tag = "Tokens", operation_id = "rotate_token",
+    params(VaultPath), request_body = TokenRotation,
+    responses((status = 204, description = "The new token is the owner's."), Rotating))]
 pub(crate) async fn rotate(
     request: HttpRequest,
     state: web::Data<State>,
@@ -91,6 +107,15 @@ async fn wanted_token(incoming: &mut Incoming) -> Result<TokenHash, Error> {
 }
 
 /// Makes a limited token (201), or finds that it was made (200).
+///
+/// For the owner alone. The token in the path is the first half of the hash.
+#[utoipa::path(put, path = routes::TOKEN, tag = "Tokens", operation_id = "make_token",
+    params(TokenPath), request_body = TokenRequest,
+    responses(
+        (status = 201, description = "It is good now.", body = TokenInfo),
+        (status = 200, description = "It was made already.", body = TokenInfo),
+        Making,
+    ))]
 pub(crate) async fn make(
     request: HttpRequest,
     state: web::Data<State>,
@@ -139,6 +164,9 @@ fn check(wanted: &TokenRequest, id: TokenId) -> Result<(), Error> {
 }
 
 /// Lists the limited tokens.
+#[utoipa::path(get, path = routes::TOKENS, tag = "Tokens", operation_id = "list_tokens",
+    params(VaultPath),
+    responses((status = 200, description = "The tokens.", body = TokenList), Listing))]
 pub(crate) async fn list(
     request: HttpRequest,
     state: web::Data<State>,
@@ -150,6 +178,9 @@ pub(crate) async fn list(
 }
 
 /// Revokes a limited token.
+#[utoipa::path(delete, path = routes::TOKEN, tag = "Tokens", operation_id = "revoke_token",
+    params(TokenPath),
+    responses((status = 204, description = "It opens nothing any more."), Revoking))]
 pub(crate) async fn revoke(
     request: HttpRequest,
     state: web::Data<State>,

@@ -2,17 +2,41 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use darkroom_api::header::ObjectKind;
+use darkroom_api::problem::ProblemType;
+use darkroom_api::routes;
 use darkroom_api::storage::VaultInfo;
+use darkroom_openapi::problems;
 use tracing::Instrument;
 
-use super::vault;
+use super::description::VaultPath;
+use super::{IN_VAULT, STORE, vault};
 use crate::app::State;
 use crate::auth::{self, Caller};
 use crate::error::Error;
 use crate::rights::Wish;
 use crate::vaults::Opened;
 
+problems! {
+    Refusals: IN_VAULT;
+    Closed: STORE, &[
+        ProblemType::MalformedRequest,
+        ProblemType::Unauthorized,
+        ProblemType::OpeningClosed,
+        ProblemType::InvitationNeeded,
+        ProblemType::InvitationRefused,
+    ];
+}
+
 /// Opens a vault (201), or finds it open (200).
+///
+/// The token becomes the owner's. Where not everyone may open one, it needs an invitation.
+#[utoipa::path(put, path = routes::VAULT, tag = "Vaults", operation_id = "open_vault",
+    params(VaultPath, ("darkroom-invitation" = Option<String>, Header, nullable = false, description = "An invitation of the operator, 64 hexadecimal digits; looked at only where one is needed.")),
+    responses(
+        (status = 201, description = "It is open now.", body = VaultInfo),
+        (status = 200, description = "It was open already.", body = VaultInfo),
+        Closed,
+    ))]
 pub(crate) async fn open(
     request: HttpRequest,
     state: web::Data<State>,
@@ -28,6 +52,9 @@ pub(crate) async fn open(
 }
 
 /// Describes a vault.
+#[utoipa::path(get, path = routes::VAULT, tag = "Vaults", operation_id = "describe_vault",
+    params(VaultPath),
+    responses((status = 200, description = "The vault.", body = VaultInfo), Refusals))]
 pub(crate) async fn info(
     request: HttpRequest,
     state: web::Data<State>,
@@ -38,6 +65,11 @@ pub(crate) async fn info(
 }
 
 /// Deletes a vault and all that is in it.
+///
+/// For its owner alone. What was in it does not come back where a vault of the same id is opened again.
+#[utoipa::path(delete, path = routes::VAULT, tag = "Vaults", operation_id = "delete_vault",
+    params(VaultPath),
+    responses((status = 204, description = "It is gone."), Refusals))]
 pub(crate) async fn delete(
     request: HttpRequest,
     state: web::Data<State>,

@@ -41,14 +41,14 @@ async fn other_routes_and_methods_are_problems_too() {
 async fn it_is_alive_and_ready_as_long_as_the_store_works() {
     let app = App::start().await;
     let owner = app.owner().await;
-    assert_eq!(
-        owner.send(Method::GET, routes::HEALTH).await.status(),
-        StatusCode::OK
-    );
-    assert_eq!(
-        owner.send(Method::GET, routes::READY).await.status(),
-        StatusCode::OK
-    );
+    for path in [routes::HEALTH, routes::READY] {
+        let answer = owner.send(Method::GET, path).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(
+            answer.headers()["content-type"],
+            "text/plain; charset=utf-8"
+        );
+    }
     // The store's folder for uploads becomes a file: nothing can be written any more.
     let staging = app.dir.join("staging");
     let _ = std::fs::remove_dir_all(&staging);

@@ -3,6 +3,7 @@
 
 mod config;
 mod crash;
+mod description;
 mod disk;
 mod grants;
 mod http;

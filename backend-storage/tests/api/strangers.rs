@@ -62,6 +62,9 @@ const ROUTES: &[Route] = &[
     route("READY", "GET", None, Everyone, Everyone),
     route("METRICS", "GET", None, Everyone, Everyone),
     route("PROTECTION", "GET", None, Everyone, Everyone),
+    route("OPENAPI", "GET", None, Everyone, Everyone),
+    route("DOCS", "GET", None, Everyone, Everyone),
+    route("DOCS_FILE", "GET", None, Everyone, Everyone),
     route("VAULT", "PUT", None, In, In),
     route("VAULT", "GET", None, In, In),
     route("VAULT", "DELETE", None, No, No),
@@ -89,7 +92,7 @@ const ROUTES: &[Route] = &[
 ];
 
 /// The routes and methods in the source.
-fn configured() -> BTreeSet<(String, String)> {
+pub(crate) fn configured() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/routes/mod.rs");
     let body = source.split("pub(crate) fn configure").nth(1).unwrap();
     let body = body.split("\n}").next().unwrap();
@@ -140,6 +143,9 @@ impl Target {
             "READY" => routes::READY.to_owned(),
             "METRICS" => routes::METRICS.to_owned(),
             "PROTECTION" => routes::PROTECTION.to_owned(),
+            "OPENAPI" => routes::OPENAPI.to_owned(),
+            "DOCS" => routes::DOCS.to_owned(),
+            "DOCS_FILE" => routes::DOCS_FILE.replace("{file:.*}", ""),
             "VAULT" => routes::vault(vault),
             "GRANTS" => routes::grants(vault),
             "LOG" => routes::log(vault),

@@ -33,6 +33,7 @@ pub const LABEL_MAX_BYTES: usize = 128;
 /// A `submit` token cannot list images or results, so it reaches those whose ids its holder drew:
 /// they are 128 random bits. Its grants end with it at the latest, also when it is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// Look at everything, change nothing.
@@ -44,20 +45,30 @@ pub enum Scope {
 /// `PUT` of a vault's token: the owner's new one takes the place of the one that this is asked with.
 /// Asked again in the same way it is no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRotation {
     /// The new token's hash; the token was never one of this vault.
     pub token_sha256: TokenHash,
 }
 
-/// `PUT` of a limited token: makes it. The token in the path is [`TokenHash::id`].
+/// `PUT` of a limited token: makes it. The token in the path is the first half of the hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// The token's hash; the token was never one of this vault.
     pub token_sha256: TokenHash,
     /// Whose it is, 1 to [`LABEL_MAX_BYTES`] bytes without control characters. Storage can read it:
     /// whoever does not want that puts a sealed text here.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            min_length = 1,
+            max_length = 128,
+            pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+        )
+    )]
     pub label: String,
     /// What it is good for.
     pub scope: Scope,
@@ -68,6 +79,7 @@ pub struct TokenRequest {
 
 /// A limited token as its vault's owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenInfo {
     /// Its public name.
     pub id: TokenId,
@@ -94,6 +106,7 @@ impl TokenInfo {
 
 /// `GET` of a vault's tokens: the limited ones, oldest first, also those that ended or were revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenList {
     /// The tokens.
     pub tokens: Vec<TokenInfo>,

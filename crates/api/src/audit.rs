@@ -23,6 +23,8 @@ pub const LOG_PAGE_MAX: usize = 500;
 
 /// SHA-256 of an entry's line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-fA-F]{64}$"))]
 pub struct EntryHash(pub [u8; 32]);
 
 impl EntryHash {
@@ -60,6 +62,7 @@ impl<'de> Deserialize<'de> for EntryHash {
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Who {
     /// The owner.
@@ -84,6 +87,7 @@ pub enum Who {
 
 /// What can be done in a vault, save deleting it, which its log does not outlive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// Opened it.
@@ -123,6 +127,7 @@ pub enum Act {
 
 /// To what something was done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// An object, or the note beside it.
@@ -151,6 +156,7 @@ pub enum What {
 
 /// How it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was done; of a reading: it began.
@@ -163,6 +169,7 @@ pub enum Outcome {
 
 /// One thing that was done or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Deed {
     /// Who did it.
     pub who: Who,
@@ -177,6 +184,7 @@ pub struct Deed {
 
 /// An entry of the log, as it is in its line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogEntry {
     /// Its number.
     pub number: u64,
@@ -205,6 +213,7 @@ fn is_once(times: &u64) -> bool {
 
 /// A place in the log from which the rest is checked: the last entry that was seen, or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Checkpoint {
     /// The entry's number; 0 before the first.
     pub number: u64,
@@ -214,6 +223,7 @@ pub struct Checkpoint {
 
 /// `GET` of a log: entries after the one that was asked for, or the oldest that are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogPage {
     /// What is before the first line of this page.
     pub from: Checkpoint,
@@ -226,12 +236,15 @@ pub struct LogPage {
 /// The query of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct LogQuery {
     /// Only entries after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// At most so many; [`LOG_PAGE_MAX`] where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1))]
     pub limit: Option<usize>,
 }
 

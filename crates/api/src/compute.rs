@@ -11,6 +11,7 @@ pub const JOB_IMAGES_MAX: usize = 256;
 
 /// `GET` of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Catalogue {
     /// The models that can be run, by id.
     pub models: Vec<ModelCard>,
@@ -20,6 +21,7 @@ pub struct Catalogue {
 
 /// A folder that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefusedModel {
     /// The folder's name.
     pub folder: String,
@@ -29,10 +31,12 @@ pub struct RefusedModel {
 
 /// What one should know of a model before running it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ModelCard {
     /// The model.
     pub id: ModelId,
     /// SHA-256 of its files, hexadecimal: another digest, another model.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{64}$"))]
     pub digest: String,
     /// Its name for people.
     pub title: String,
@@ -67,6 +71,7 @@ pub struct ModelCard {
 
 /// The evaluation key that a model needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvaluationKeyCard {
     /// Its parameter set.
     pub parameters: ParameterSetId,
@@ -78,6 +83,7 @@ pub struct EvaluationKeyCard {
 
 /// The picture that a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InputCard {
     /// Pixels across.
     pub width: u32,
@@ -90,6 +96,7 @@ pub struct InputCard {
 
 /// A measured accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accuracy {
     /// Share of images told right, 0 to 1.
     pub value: f64,
@@ -103,6 +110,7 @@ pub struct Accuracy {
 
 /// `POST` of a job.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
     /// The model to run.
@@ -112,8 +120,13 @@ pub struct SubmitJob {
     /// The key that they are encrypted under.
     pub key: KeyId,
     /// The images and where their results go.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 256))]
     pub items: Vec<ItemRef>,
     /// Storage's grant to read all these images and write all these results.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(pattern = "^[!-~]+$", min_length = 1, max_length = 65536)
+    )]
     pub grant: String,
     /// The evaluation key, where the model needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +148,7 @@ impl std::fmt::Debug for SubmitJob {
 
 /// An evaluation key in storage.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationKeyRef {
     /// Its parameter set.
@@ -142,6 +156,10 @@ pub struct EvaluationKeyRef {
     /// Its parts in the order of their index.
     pub parts: Vec<ObjectId>,
     /// Storage's grant to read them: one of its own, so that a job of many images fits its grant.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(pattern = "^[!-~]+$", min_length = 1, max_length = 65536)
+    )]
     pub grant: String,
 }
 
@@ -156,6 +174,7 @@ impl std::fmt::Debug for EvaluationKeyRef {
 
 /// One image of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ItemRef {
     /// The image to read.
@@ -166,6 +185,7 @@ pub struct ItemRef {
 
 /// Where a job or one of its images stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Waits for its turn.
@@ -209,6 +229,7 @@ impl State {
 
 /// A job as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Job {
     /// The job.
     pub id: JobId,
@@ -234,6 +255,7 @@ pub struct Job {
 
 /// One image of a job as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobItem {
     /// The image.
     pub image: ObjectId,
@@ -252,6 +274,7 @@ pub struct JobItem {
 
 /// How long the stages of one image took in compute, wall time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Timings {
     /// Fetching the image from storage.
     pub fetch_ms: f64,
@@ -263,6 +286,7 @@ pub struct Timings {
 
 /// `GET` of the owner's jobs, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobList {
     /// The jobs.
     pub jobs: Vec<Job>,

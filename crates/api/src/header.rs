@@ -26,6 +26,7 @@ pub const HEADER_BYTES: usize = 72;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// An encrypted image.
@@ -65,6 +66,7 @@ impl ObjectKind {
 
 /// The number of a parameter set, as `docs/PARAMETERS.md` lists them. Opaque to this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct ParameterSetId(pub u32);
 

@@ -140,16 +140,35 @@ problems! {
     DiskFull = "disk-full", 507, "The storage has no space left";
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for ProblemType {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        let types = Self::ALL.iter().chain([&Self::Unknown]);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The kinds of problem."))
+            .enum_values(Some(types.map(|kind| kind.slug()).collect::<Vec<_>>()))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for ProblemType {}
+
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[error("{title}: {detail}{}", RequestNote(.request_id.as_deref()))]
 pub struct Problem {
     /// `urn:darkroom:problem:` and the type's name.
     #[serde(rename = "type", with = "urn")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^urn:darkroom:problem:[a-z0-9-]+$"))]
     pub kind: ProblemType,
     /// The type's sentence.
     pub title: String,
     /// The HTTP status.
+    #[cfg_attr(feature = "openapi", schema(minimum = 400, maximum = 599))]
     pub status: u16,
     /// What happened this time and what to do, for people.
     pub detail: String,
@@ -167,6 +186,7 @@ pub struct Problem {
 /// A limit, and how much of it is in use. It is free again when something is deleted, is revoked or has
 /// ended, unless a time is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Quota {
     /// What is counted.
     pub unit: QuotaUnit,
@@ -181,6 +201,7 @@ pub struct Quota {
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum QuotaUnit {
     /// Objects of a vault; a note without its object counts as one.

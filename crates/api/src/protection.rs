@@ -11,6 +11,7 @@ pub struct Protection {
 
 /// One hop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Hop {
     /// Who asks.
     pub from: Party,
@@ -22,6 +23,7 @@ pub struct Hop {
 
 /// The ends of hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Party {
     /// The owner's browser.
@@ -37,6 +39,7 @@ pub enum Party {
 /// What protects a connection: the answer of [`crate::routes::PROTECTION`] about the connection that
 /// it was asked on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Seen {
     /// Whether both ends are on one machine, so that nothing travels.
     pub loopback: bool,
@@ -46,11 +49,13 @@ pub struct Seen {
     pub link: Option<Link>,
     /// The hop beyond, where the one who answers is a client himself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
     pub beyond: Option<Box<Hop>>,
 }
 
 /// What TLS has negotiated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tls {
     /// The group of the key exchange, as `X25519MLKEM768`.
     pub key_exchange: String,
@@ -62,6 +67,7 @@ pub struct Tls {
 
 /// A sealed link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Link {
     /// What a message's key is made of.
     pub mode: LinkMode,
@@ -77,6 +83,7 @@ pub struct Link {
 
 /// What a message's key is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkMode {
     /// A QKD key.
@@ -87,6 +94,7 @@ pub enum LinkMode {
 
 /// Where QKD keys come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkSource {
     /// A key management entity that speaks ETSI GS QKD 014.

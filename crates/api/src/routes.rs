@@ -18,6 +18,14 @@ pub const READY: &str = "/readyz";
 /// Every service: figures for whoever runs it, in Prometheus' text form.
 pub const METRICS: &str = "/metrics";
 
+/// Storage and compute: the description of all these routes, OpenAPI 3.1. The gateway does not pass it on.
+pub const OPENAPI: &str = "/v1/openapi.json";
+/// Storage and compute: the page on which the description is read. Not below `/v1`, so the gateway does
+/// not pass it on: its scripts have no place on the origin that holds the owner's key.
+pub const DOCS: &str = "/docs";
+/// Storage and compute: the files of that page; the page itself where the name is empty.
+pub const DOCS_FILE: &str = "/docs/{file:.*}";
+
 /// Storage and compute: what protects the connection that this is asked on.
 pub const PROTECTION: &str = "/v1/protection";
 /// Storage and compute, where a sealed link ends: what a client needs to seal its first message.

@@ -14,6 +14,7 @@ pub const GRANT_OBJECTS_MAX: usize = 512;
 
 /// `GET` of a vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VaultInfo {
     /// The vault.
     pub vault: VaultId,
@@ -40,6 +41,7 @@ pub struct VaultInfo {
 
 /// What storage knows of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ObjectInfo {
     /// The object.
     pub id: ObjectId,
@@ -48,6 +50,7 @@ pub struct ObjectInfo {
     /// Its length, header included.
     pub bytes: u64,
     /// SHA-256 of its payload, hexadecimal.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: String,
     /// The parameter set in its header.
     pub parameters: ParameterSetId,
@@ -65,6 +68,7 @@ pub struct ObjectInfo {
 
 /// One page of a list, oldest id first; ask again with `?after=` the last id for the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ObjectList {
     /// The objects, sorted by id.
     pub objects: Vec<ObjectInfo>,
@@ -75,29 +79,37 @@ pub struct ObjectList {
 /// The query of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListQuery {
     /// Only ids after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ObjectId>,
     /// At most so many; [`LIST_PAGE_MAX`] where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1))]
     pub limit: Option<usize>,
 }
 
 /// Asks for a grant: until then, whoever holds it may read these objects and write these results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrantRequest {
     /// Images and evaluation keys that may be read.
+    #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub reads: Vec<ObjectRef>,
     /// Results that may be written.
+    #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub writes: Vec<ObjectId>,
     /// For how long, from now; storage may shorten it.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub valid_ms: u64,
 }
 
 /// An object by kind and id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
     /// What it is.
@@ -108,8 +120,10 @@ pub struct ObjectRef {
 
 /// A grant. It goes to compute with the job and comes back to storage in `Authorization: Grant ...`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grant {
     /// Opaque; ASCII without spaces.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]+$"))]
     pub grant: String,
     /// When it ends, Unix time.
     pub not_after_ms: u64,
@@ -125,6 +139,8 @@ impl std::fmt::Debug for Grant {
 
 /// A few sealed bytes, base64 in JSON.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, content_encoding = "base64"))]
 pub struct Sealed(pub Vec<u8>);
 
 impl std::fmt::Debug for Sealed {

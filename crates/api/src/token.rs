@@ -64,6 +64,8 @@ impl FromStr for Token {
 
 /// SHA-256 of a [`Token`]. Compared in constant time.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-fA-F]{64}$"))]
 pub struct TokenHash(pub [u8; 32]);
 
 impl TokenHash {

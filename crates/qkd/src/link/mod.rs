@@ -44,16 +44,19 @@ pub(crate) fn fuzz_line(text: &str) -> bool {
 
 /// What is asked unsealed also where links are on: it tells nothing of anybody's images, and probes
 /// have no keys.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 7] = [
     routes::HEALTH,
     routes::READY,
     routes::METRICS,
     routes::PROTECTION,
     routes::LINK,
+    routes::OPENAPI,
+    routes::DOCS,
 ];
 
 fn is_open(path: &str) -> bool {
-    OPEN.contains(&path)
+    let of_page = |rest: &str| rest.starts_with('/');
+    OPEN.contains(&path) || path.strip_prefix(routes::DOCS).is_some_and(of_page)
 }
 
 /// One end of a link.
