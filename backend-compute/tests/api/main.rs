@@ -3,6 +3,7 @@
 
 mod cancel;
 mod catalogue;
+mod contract;
 mod description;
 mod drain;
 mod events;

@@ -6,4 +6,5 @@ mod answers;
 mod nodes;
 mod package;
 mod pair;
+mod python;
 mod real;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::python;
+
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/qkdsimkit");
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// The package does not run on later ones.
@@ -14,35 +16,7 @@ const PYTHONS: [&str; 2] = ["python3.11", "python3.10"];
 
 /// An environment with the package, or why there is none.
 pub fn install() -> Result<PathBuf, String> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("qkdsimkit");
-    let done = place.join("installed.txt");
-    if fs::read_to_string(&done).is_ok_and(|installed| installed == REQUIREMENTS) {
-        return Ok(place);
-    }
-    let made = PYTHONS.iter().any(|python| {
-        let mut command = Command::new(python);
-        command.args(["-m", "venv", "--clear"]).arg(&place);
-        run(&mut command).is_ok()
-    });
-    if !made {
-        return Err(format!("there is none of {}", PYTHONS.join(", ")));
-    }
-    let mut command = Command::new(place.join("bin/python"));
-    command.args(["-m", "pip", "install", "--quiet", "--retries", "1", "-r"]);
-    run(command.arg(format!("{HERE}/requirements.txt")))
-        .map_err(|error| format!("the package cannot be installed: {error}"))?;
-    fs::write(done, REQUIREMENTS).unwrap();
-    Ok(place)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(said.lines().last().unwrap_or("no word of why").to_owned()),
-    }
+    python::install("qkdsimkit", &PYTHONS, REQUIREMENTS)
 }
 
 /// A process that ends with it.
