@@ -17,6 +17,7 @@ use darkroom_telemetry::{Figures, Observer, observe};
 use darkroom_tls::{remember, server_config};
 use futures_util::future::BoxFuture;
 
+use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::create_only::try_create_only;
 use crate::error::Error;
@@ -34,6 +35,9 @@ use crate::{routes, sweep};
 /// How long a connection whose upload was refused is read on, so that the client sees the answer.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long the head of a request may take: some seconds are little for a busy machine.
+const HEAD: Duration = Duration::from_secs(15);
+
 /// What the handlers work with.
 pub(crate) struct State {
     pub(crate) config: Config,
@@ -44,6 +48,7 @@ pub(crate) struct State {
     pub(crate) journal: Arc<Journal>,
     pub(crate) objects: Arc<Objects>,
     pub(crate) signer: Signer,
+    pub(crate) clock: SteadyClock,
     pub(crate) metrics: Metrics,
     pub(crate) description: Description,
 }
@@ -78,6 +83,7 @@ impl State {
             journal,
             objects,
             signer,
+            clock: SteadyClock::default(),
             metrics,
             description,
         })
@@ -128,6 +134,8 @@ pub async fn serve(listener: TcpListener, config: Config) -> Result<Service, Err
             .default_service(web::to(routes::no_route))
     })
     .on_connect(remember)
+    .tcp_nodelay(true)
+    .client_request_timeout(HEAD)
     .client_disconnect_timeout(LINGER)
     .shutdown_timeout(stop_ms.div_ceil(1000))
     .disable_signals();

@@ -206,8 +206,8 @@ pub(crate) async fn prune(
     vault: OpenVault,
     entries_max: u64,
     age: Option<Duration>,
+    now: SystemTime,
 ) -> Result<u64, Error> {
-    let now = SystemTime::now();
     let segments = segments(store, vault).await?;
     let Some(&(end, _)) = segments.last() else {
         return Ok(0);

@@ -1,7 +1,7 @@
 //! What only a disk needs besides the object store: folders of our own, synced and removed.
 //!
 //! Durability, read in object_store 0.14.2, `src/local.rs`, with `with_fsync(true)`:
-//! - `put_opts`, and `complete` of a multipart upload: the file `name#1` is synced (`sync_and_close`),
+//! - `put_opts`: the file `name#1` is synced (`sync_and_close`),
 //!   renamed (create-only: hard-linked) and the folder synced (`finish_staged_rename`,
 //!   `finish_staged_hard_link`); folders made on the way are synced up to the first old one
 //!   (`create_parent_dirs`).
@@ -18,6 +18,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 
 use crate::error::Error;
+use crate::half_written::HalfWritten;
 use crate::store::blocking;
 
 /// How often a folder is tried to be removed into which files still come.
@@ -51,6 +52,12 @@ impl Disk {
             Ok((bytes(space.f_bavail), bytes(space.f_blocks)))
         })
         .await
+    }
+
+    /// Begins an upload.
+    pub(crate) async fn begin(&self, key: &Key) -> Result<HalfWritten, Error> {
+        let place = self.place(key);
+        blocking(move || Ok(HalfWritten::create(place)?)).await
     }
 
     /// Makes the deletion of an object last.

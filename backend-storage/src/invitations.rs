@@ -9,7 +9,7 @@
 //! that a lost answer or a crash after the mark costs nobody an invitation; the vault may also be
 //! deleted and opened again with it, until it ends.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use darkroom_api::ids::VaultId;
 use darkroom_api::token::{Token, TokenHash};
@@ -19,7 +19,7 @@ use object_store::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::now_ms;
+use crate::clock::{ms_of, now_ms};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -121,8 +121,8 @@ impl Invitations {
     }
 
     /// Removes invitations that ended, first their marks' cause and then their marks. How many.
-    pub(crate) async fn sweep(&self) -> Result<u64, Error> {
-        let now = now_ms()?;
+    pub(crate) async fn sweep(&self, now: SystemTime) -> Result<u64, Error> {
+        let now = ms_of(now)?;
         let mut count = 0;
         let mut listed = self.store.list(&Path::from(MADE));
         while let Some(meta) = listed.try_next().await? {

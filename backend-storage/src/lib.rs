@@ -30,6 +30,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod grant;
+mod half_written;
 mod invitations;
 mod journal;
 mod keys;

@@ -1,6 +1,7 @@
 //! How long objects are kept, where that is limited.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use darkroom_api::audit::{Act, Deed, Outcome, What, Who};
 use darkroom_api::header::ObjectKind;
@@ -8,7 +9,7 @@ use futures_util::TryStreamExt;
 use serde::Deserialize;
 
 use crate::app::State;
-use crate::clock::now_ms;
+use crate::clock::ms_of;
 use crate::error::Error;
 use crate::keys::{Content, content_key, parse_content_key};
 use crate::stored::Place;
@@ -43,7 +44,11 @@ impl Retention {
 }
 
 /// Deletes what a vault has kept for long enough, notes without their object too. How much.
-pub(crate) async fn expire(state: &Arc<State>, vault: OpenVault) -> Result<u64, Error> {
+pub(crate) async fn expire(
+    state: &Arc<State>,
+    vault: OpenVault,
+    now: SystemTime,
+) -> Result<u64, Error> {
     let retention = state.config.retention;
     if ObjectKind::ALL
         .iter()
@@ -51,7 +56,7 @@ pub(crate) async fn expire(state: &Arc<State>, vault: OpenVault) -> Result<u64, 
     {
         return Ok(0);
     }
-    let now = now_ms()?;
+    let now = ms_of(now)?;
     let mut count = 0;
     let mut listed = state.store.list(&content_key(vault));
     while let Some(meta) = listed.try_next().await? {

@@ -9,8 +9,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMode,
+    GetOptions, GetRange, GetResult, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,9 +19,10 @@ use crate::error::Error;
 use crate::measured::Measured;
 use crate::metrics::Metrics;
 use crate::s3::PART_BYTES;
+use crate::stage::{Parts, Upload};
 
 /// What is written at a time where parts may be of any length.
-const DISK_PART_BYTES: u64 = 1 << 20;
+pub(crate) const DISK_PART_BYTES: u64 = 512 << 10;
 /// The unit in which memory for uploads is shared out.
 const BUFFER_UNIT: u64 = 1 << 10;
 
@@ -175,8 +175,14 @@ impl Store {
     }
 
     /// Begins an upload in parts.
-    pub(crate) async fn upload(&self, key: &Path) -> Result<Box<dyn MultipartUpload>, Error> {
-        Ok(self.objects.put_multipart(key).await?)
+    pub(crate) async fn upload(&self, key: &Path) -> Result<Upload, Error> {
+        match &self.medium {
+            Medium::Disk(disk) => Ok(Upload::File(disk.begin(key).await?)),
+            Medium::S3 { .. } => {
+                let parts = self.objects.put_multipart(key).await?;
+                Ok(Upload::Parts(Parts::new(parts)))
+            }
+        }
     }
 
     /// Makes an upload appear at a key, at once and whole; false if something is there, or comes there

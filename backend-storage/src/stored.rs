@@ -1,7 +1,7 @@
 //! An object that is there: what is known of it, and its bytes on their way out.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 use bytes::{Bytes, BytesMut};
 use darkroom_api::header::{HEADER_BYTES, Header, ObjectKind};
@@ -18,9 +18,9 @@ use crate::retention::Retention;
 use crate::store::blocking;
 use crate::vaults::OpenVault;
 
-/// How much of a file is read at a time. The store's own stream reads 8 KiB a hop, which makes a
-/// large object several times slower.
-const READ_BYTES: u64 = 256 << 10;
+/// How much of a file is read at a time: so little that it is still in the processor's cache when it
+/// goes to the socket, and no more than actix keeps a buffer for.
+const READ_BYTES: usize = 64 << 10;
 
 /// Where an object is.
 #[derive(Debug, Clone, Copy)]
@@ -125,12 +125,49 @@ fn chunks(found: GetResult) -> BoxStream<'static, Result<Bytes, Error>> {
     }
 }
 
+/// A file, read into one buffer again and again. What the system holds in memory is read right here:
+/// passing it between threads costs more than copying it.
 fn file_chunks(file: File) -> impl Stream<Item = Result<Bytes, Error>> + Send {
-    stream::try_unfold(file, |file| {
-        blocking(move || {
-            let mut buffer = Vec::new();
-            (&file).take(READ_BYTES).read_to_end(&mut buffer)?;
-            Ok((!buffer.is_empty()).then(|| (Bytes::from(buffer), file)))
-        })
+    stream::try_unfold((file, BytesMut::new()), |(file, mut buffer)| async move {
+        buffer.resize(READ_BYTES, 0);
+        let (file, mut buffer, length) = match read_at_hand(&file, &mut buffer)? {
+            Some(length) => (file, buffer, length),
+            None => blocking(move || read_waiting(file, buffer)).await?,
+        };
+        buffer.truncate(length);
+        let chunk = buffer.split().freeze();
+        Ok((length > 0).then_some((chunk, (file, buffer))))
     })
+}
+
+fn read_waiting(file: File, mut buffer: BytesMut) -> Result<(File, BytesMut, usize), Error> {
+    loop {
+        match (&file).read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => {
+                let length = read?;
+                return Ok((file, buffer, length));
+            }
+        }
+    }
+}
+
+/// The next bytes of a file if that needs no waiting for a disk; `None` where it does, or where the
+/// file system does not say.
+#[cfg(target_os = "linux")]
+fn read_at_hand(file: &File, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    /// From where the last reading ended.
+    const ONWARDS: u64 = u64::MAX;
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    match preadv2(file, &mut buffers, ONWARDS, ReadWriteFlags::NOWAIT) {
+        Ok(length) => Ok(Some(length)),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_at_hand(_: &File, _: &mut [u8]) -> Result<Option<usize>, Error> {
+    Ok(None)
 }

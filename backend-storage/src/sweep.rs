@@ -29,7 +29,8 @@ pub(crate) async fn run(state: Weak<State>, every: Duration) {
 /// One sweep. What fails is tried again by the next one.
 pub(crate) async fn sweep(state: &Arc<State>) {
     let age = Duration::from_millis(state.config.sweep.older_than_ms);
-    let Some(before) = SystemTime::now().checked_sub(age) else {
+    let now = state.clock.now();
+    let Some(before) = now.checked_sub(age) else {
         return;
     };
     report(state, "uploads", uploads(state, before).await);
@@ -39,9 +40,9 @@ pub(crate) async fn sweep(state: &Arc<State>) {
         state.store.sweep_half_written(before).await,
     );
     report(state, "content of deleted vaults", dead_vaults(state).await);
-    report(state, "invitations", state.invitations.sweep().await);
-    report(state, "objects kept long enough", expired(state).await);
-    report(state, "parts of logs", old_logs(state).await);
+    report(state, "invitations", state.invitations.sweep(now).await);
+    report(state, "objects kept long enough", expired(state, now).await);
+    report(state, "parts of logs", old_logs(state, now).await);
     state.journal.forget_idle();
     state.objects.forget_idle();
     if let Ok(now_ms) = now_ms() {
@@ -89,21 +90,21 @@ async fn dead_vaults(state: &State) -> Result<u64, Error> {
 }
 
 /// Objects whose time is over.
-async fn expired(state: &Arc<State>) -> Result<u64, Error> {
+async fn expired(state: &Arc<State>, now: SystemTime) -> Result<u64, Error> {
     let mut count = 0;
     for vault in vaults_in(state, DATA).await? {
-        count += expire(state, vault).await?;
+        count += expire(state, vault, now).await?;
     }
     Ok(count)
 }
 
 /// Entries of logs that are too old or too many.
-async fn old_logs(state: &State) -> Result<u64, Error> {
+async fn old_logs(state: &State, now: SystemTime) -> Result<u64, Error> {
     let audit = &state.config.audit;
     let age = (audit.keep_ms > 0).then(|| Duration::from_millis(audit.keep_ms));
     let mut count = 0;
     for vault in vaults_in(state, LOGS).await? {
-        count += prune(&state.store, vault, audit.entries, age).await?;
+        count += prune(&state.store, vault, audit.entries, age, now).await?;
     }
     Ok(count)
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::Upload;
 use crate::error::Error;
 use crate::objects::Objects;
-use crate::stage::stage;
+use crate::stage::{self, stage};
 use crate::stored::{Place, Stored, same_or_conflict};
 
 /// A request's body.
@@ -166,11 +166,10 @@ pub(crate) async fn receive(
     incoming: &mut Incoming,
 ) -> Result<(Stored, bool), Error> {
     let bytes_max = objects.limits.object_bytes(place.kind);
-    let (header, bytes, mut payload) = begin(incoming, place.kind, bytes_max).await?;
+    let (header, bytes, payload) = begin(incoming, place.kind, bytes_max).await?;
     if let Some(found) = objects.find_whole(place).await? {
         let same = same_or_conflict(found, &header)?;
-        while payload.next(incoming).await?.is_some() {}
-        payload.finish()?;
+        stage::check(&header, payload, incoming).await?;
         return Ok(same);
     }
     objects.check_room(place, bytes).await?;
@@ -185,8 +184,11 @@ pub(crate) async fn check(
     bytes_max: u64,
 ) -> Result<u64, Error> {
     let (header, _, mut payload) = begin(incoming, kind, bytes_max).await?;
-    while payload.next(incoming).await?.is_some() {}
-    payload.finish()?;
+    let mut hash = Sha256::new();
+    while let Some(chunk) = payload.next(incoming).await? {
+        hash.update(&chunk);
+    }
+    payload.finish(hash.finalize().into())?;
     Ok(header.payload_bytes)
 }
 
@@ -233,7 +235,6 @@ pub(crate) struct Payload {
     header: Header,
     start: Option<Bytes>,
     found: u64,
-    hash: Sha256,
 }
 
 impl Payload {
@@ -243,7 +244,6 @@ impl Payload {
             header: *header,
             start,
             found: 0,
-            hash: Sha256::new(),
         }
     }
 
@@ -257,16 +257,15 @@ impl Payload {
             if self.found > self.header.payload_bytes {
                 return Err(self.wrong_length());
             }
-            self.hash.update(chunk);
         }
         Ok(chunk)
     }
 
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    /// Says whether all of it came, given its SHA-256.
+    pub(crate) fn finish(self, digest: [u8; 32]) -> Result<(), Error> {
         if self.found != self.header.payload_bytes {
             return Err(self.wrong_length());
         }
-        let digest: [u8; 32] = self.hash.finalize().into();
         if digest == self.header.sha256 {
             Ok(())
         } else {

@@ -94,12 +94,7 @@ impl Process {
     /// # Errors
     /// It does not run.
     pub fn processor_s(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        // After the name, which may hold anything, the 12th and 13th field are user and system time.
-        let (_, fields) = stat.rsplit_once(')').context("no name")?;
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
-        Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+        processor_s(self.id())
     }
 
     /// Whether it still runs.
@@ -151,6 +146,19 @@ impl Process {
         kill_process(id.context("a process without an id")?, signal)?;
         Ok(())
     }
+}
+
+/// The processor time that a process has used, in seconds.
+///
+/// # Errors
+/// It does not run.
+pub fn processor_s(id: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // After the name, which may hold anything, the 12th and 13th field are user and system time.
+    let (_, fields) = stat.rsplit_once(')').context("no name")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 impl Drop for Process {

@@ -362,6 +362,16 @@ impl Service {
     }
 }
 
+/// Storage without the others, in `storage` in that folder.
+///
+/// # Errors
+/// The program is missing or does not start.
+pub async fn storage_alone(folder: &TempDir, settings: Settings<'_>) -> Result<Service> {
+    let place = folder.path().join("storage").display().to_string();
+    let storage = Service::new("backend-storage", folder, settings).with("DATA_DIR", &place);
+    storage.started().await
+}
+
 /// The folder of the shipped models.
 pub fn zoo() -> PathBuf {
     named("E2E_MODELS").unwrap_or_else(|| root().join("models"))

@@ -28,6 +28,8 @@ use crate::ready::{alive, ready};
 const API: &str = "/api";
 const READ: &str = "GET, HEAD";
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long the head of a request may take: some seconds are little for a busy machine.
+const HEAD: Duration = Duration::from_secs(15);
 /// Streams of events never end by themselves.
 const SHUTDOWN_S: u64 = 5;
 
@@ -63,6 +65,7 @@ pub fn serve(listener: TcpListener, config: Config) -> Result<Server, Error> {
     let server = HttpServer::new(app)
         .on_connect(remember)
         .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD)
         .shutdown_timeout(SHUTDOWN_S)
         // A client that has gone away ends its request here and in the service behind.
         .h1_allow_half_closed(false);

@@ -1,6 +1,7 @@
 //! The real service on a random port, over a real disk, asked by plain HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod clock;
 mod config;
 mod crash;
 mod description;

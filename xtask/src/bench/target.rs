@@ -39,6 +39,18 @@ const TARGETS: &[(&str, Target)] = &[
     ("small request, added by a sealed link", AtMost(3.0)),
     ("28 MB up, sealed beside unsealed", AtMost(1.3)),
     ("two compute processes against one", AtLeast(1.9)),
+    ("30 MB read, 1 at once, beside nginx", AtLeast(0.8)),
+    ("30 MB read, 4 at once, beside nginx", AtLeast(0.8)),
+    (
+        "30 MB stored, 1 at once, beside a write with fsync",
+        AtLeast(0.8),
+    ),
+    (
+        "30 MB stored, 4 at once, beside a write with fsync",
+        AtLeast(0.8),
+    ),
+    ("500 clients directly, errors", AtMost(0.0)),
+    ("500 clients through the gateway, errors", AtMost(0.0)),
 ];
 
 /// The same for each network: its name and this.

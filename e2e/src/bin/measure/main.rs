@@ -1,9 +1,11 @@
-//! Measures the whole path, or the parts that are named (`transit`, `scaling`, `jobs`, `networks`, `browser`), and
-//! prints a JSON line a figure: `cargo xtask bench` reads them.
+//! Measures the whole path, or the parts that are named (`transit`, `storage`, `scaling`, `clients`,
+//! `jobs`, `networks`, `browser`), and prints a JSON line a figure: `cargo xtask bench` reads them.
 
 mod browser;
+mod clients;
 mod networks;
 mod scaling;
+mod storage;
 mod transit;
 
 use std::time::{Duration, Instant};
@@ -33,7 +35,20 @@ async fn main() -> Result<()> {
     if is_wanted("scaling") {
         scaling::measure().await?;
     }
+    if is_wanted("storage") {
+        storage::measure().await?;
+    }
+    if !wanted.is_empty()
+        && !["clients", "jobs", "networks", "browser"]
+            .iter()
+            .any(|part| is_wanted(part))
+    {
+        return Ok(());
+    }
     let darkroom = Darkroom::start().await?;
+    if is_wanted("clients") {
+        clients::measure(&darkroom).await?;
+    }
     if is_wanted("jobs") {
         times(&darkroom).await?;
         memory(&darkroom).await?;
