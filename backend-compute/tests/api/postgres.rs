@@ -140,7 +140,9 @@ async fn two_nodes_ride_out_a_restart_of_postgresql() {
     }
     for (number, id) in ids.into_iter().enumerate() {
         let ended = owner.end_of(&nodes[(number + 1) % 2].client, id).await;
-        assert_eq!((ended.state, ended.attempts), (State::Done, 1), "{ended:?}");
+        assert_eq!(ended.state, State::Done, "{ended:?}");
+        // A lease may run out meanwhile; its results are not made twice.
+        assert!(ended.attempts <= 2, "{ended:?}");
     }
     assert_eq!(owner.results().await, 256);
 }
