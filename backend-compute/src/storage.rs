@@ -234,10 +234,10 @@ impl From<&ClientError> for Failure {
     fn from(error: &ClientError) -> Self {
         match error {
             ClientError::Problem(problem) => match (problem.kind, problem.status) {
-                (ProblemType::DiskFull, _) => Self::Outage(problem.clone()),
+                (ProblemType::DiskFull, _) => Self::Outage(Problem::clone(problem)),
                 (_, 408 | 429 | 502..) => Self::Outage(unavailable()),
-                (_, 500..) => Self::Stumble(problem.clone()),
-                _ => Self::Refusal(problem.clone()),
+                (_, 500..) => Self::Stumble(Problem::clone(problem)),
+                _ => Self::Refusal(Problem::clone(problem)),
             },
             ClientError::TooLarge { max_bytes, .. } => {
                 let detail = format!("this object may have at most {max_bytes} bytes");

@@ -313,7 +313,7 @@ pub enum Error {
     },
     /// The server could not do it for this picture, or for all.
     #[error("the server could not analyse it: {0}")]
-    Analysis(#[from] Problem),
+    Analysis(#[from] Box<Problem>),
     /// A job ended without a result and without a reason.
     #[error("the server ended the job without a result; try again")]
     NoResult,
@@ -389,6 +389,12 @@ pub enum PictureError {
     /// It was decoded, and is too large, empty, or of an odd shape.
     #[error(transparent)]
     Core(#[from] darkroom_fhe::Error),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Analysis(Box::new(problem))
+    }
 }
 
 impl Error {

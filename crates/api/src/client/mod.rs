@@ -42,7 +42,7 @@ const RATE_PATIENCE: Duration = Duration::from_secs(20);
 pub enum ClientError {
     /// The service answered with a problem.
     #[error(transparent)]
-    Problem(#[from] Problem),
+    Problem(#[from] Box<Problem>),
     /// No answer: nothing listens there, or the connection broke.
     #[error("{url} cannot be reached")]
     Unreachable {
@@ -88,6 +88,12 @@ pub enum ClientError {
         /// The caller's limit.
         max_bytes: usize,
     },
+}
+
+impl From<Problem> for ClientError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
 }
 
 impl ClientError {
