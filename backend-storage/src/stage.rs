@@ -140,10 +140,13 @@ pub(crate) enum Upload {
     Nowhere,
 }
 
+/// What was taken in, and the part's memory to be used again.
+type Received = Result<(Taken, Vec<u8>), Error>;
+
 /// Hashes parts and passes them on, on other threads than the one that receives.
 struct Intake {
     taken: Option<Taken>,
-    busy: Option<JoinHandle<Result<(Taken, Vec<u8>), Error>>>,
+    busy: Option<JoinHandle<Received>>,
     spare: Vec<u8>,
     /// What of the next part is header and not hashed.
     header_bytes: usize,
@@ -247,12 +250,7 @@ impl Taken {
     }
 }
 
-async fn send(
-    mut hash: Sha256,
-    mut parts: Parts,
-    part: Vec<u8>,
-    header_bytes: usize,
-) -> Result<(Taken, Vec<u8>), Error> {
+async fn send(mut hash: Sha256, mut parts: Parts, part: Vec<u8>, header_bytes: usize) -> Received {
     let part = Bytes::from(part);
     let content = part.slice(header_bytes..);
     let hashing = blocking(move || {
