@@ -161,7 +161,7 @@ fn memory_is_bounded_and_given_back() {
     assert!(fence.good().len() <= most && fence.waiting().len() <= most);
     clock.advance(seconds(2 * 60 * 60));
     fence.admit(fence.asked(None, None, false)).unwrap();
-    assert!(buckets().all(|buckets| buckets.limiter.len() == 0));
+    assert!(buckets().all(|buckets| buckets.limiter.is_empty()));
     assert!(fence.good().is_empty() && fence.waiting().is_empty());
 }
 
