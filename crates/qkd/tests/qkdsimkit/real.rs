@@ -86,7 +86,9 @@ async fn a_link_is_sealed(package: &Package, alice: Arc<dyn KeySource>, bob: Arc
             ),
         }
     }
-    assert_eq!((client.usage().sealed(), client.usage().opened()), (1, 1));
+    // Whatever had to be sent again, one answer came.
+    assert!(client.usage().sealed() >= 1);
+    assert_eq!(client.usage().opened(), 1);
 }
 
 /// A server that answers with what it gets.
