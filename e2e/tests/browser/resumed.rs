@@ -12,7 +12,7 @@ use crate::{large_key, pictures};
 
 const MODEL: &str = "three";
 /// So many that they take longer than loading the page again, on a busy machine too.
-const BOOTSTRAPS: u16 = 1200;
+const BOOTSTRAPS: u16 = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn loaded_again_the_page_shows_how_far_a_network_is() {
