@@ -175,6 +175,7 @@ impl Error {
     pub fn kind(&self) -> ProblemType {
         match self {
             Self::DatabaseSilent => ProblemType::QueueUnavailable,
+            Self::Database(error) if is_full(error) => ProblemType::DiskFull,
             Self::Database(error) if is_outage(error) => ProblemType::QueueUnavailable,
             Self::Config(_)
             | Self::Setting { .. }
@@ -224,9 +225,12 @@ impl Error {
         }
     }
 
-    /// Whether the database is away: what failed may be tried again later.
+    /// Whether the database is away, or cannot write now: what failed may be tried again later.
     pub fn is_outage(&self) -> bool {
-        self.kind() == ProblemType::QueueUnavailable
+        matches!(
+            self.kind(),
+            ProblemType::QueueUnavailable | ProblemType::DiskFull
+        )
     }
 
     /// The problem as a caller sees it; what is internal is told to the log alone.
@@ -239,6 +243,11 @@ impl Error {
             ProblemType::QueueUnavailable => Problem::new(
                 ProblemType::QueueUnavailable,
                 "compute cannot reach the database of its jobs; send the request again in a moment",
+            ),
+            ProblemType::DiskFull => Problem::new(
+                ProblemType::DiskFull,
+                "the disk of compute's database is full: nothing was changed and no job is lost; \
+                 ask the operator, then send the request again",
             ),
             kind => Problem {
                 quota: self.quota(),
@@ -277,6 +286,16 @@ impl ResponseError for Error {
         response.extensions_mut().insert(self.kind());
         response
     }
+}
+
+/// Whether the database's disk is full: SQLite's SQLITE_FULL, and SQLITE_IOERR_SHMSIZE where its index
+/// of the log cannot grow; PostgreSQL's disk_full.
+fn is_full(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    let code = error.code();
+    code.is_some_and(|code| ["13", "4874", "53100"].contains(&&*code))
 }
 
 /// Whether the database could not be asked, as opposed to what it answered.

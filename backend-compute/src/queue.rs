@@ -20,6 +20,7 @@ mod lease;
 mod listener;
 mod quota;
 mod row;
+mod set_back;
 mod standing;
 
 use std::sync::Arc;

@@ -206,6 +206,9 @@ async fn next(
 async fn tidy(context: Arc<Context>) {
     let mut sweep_at = Instant::now();
     loop {
+        if let Err(error) = context.queue.pull_back().await {
+            tracing::error!(%error, "jobs that are due far ahead cannot be looked for");
+        }
         match context.queue.bury().await {
             Ok(ends) => {
                 let failed = ends.iter().filter(|&&end| end == State::Failed).count();

@@ -250,7 +250,7 @@ impl Queue {
     }
 }
 
-fn pause_ms(first_ms: u64, attempts: u32) -> i64 {
+pub(super) fn pause_ms(first_ms: u64, attempts: u32) -> i64 {
     let doublings = attempts.saturating_sub(1).min(16);
     let pause_ms = first_ms.saturating_mul(1 << doublings);
     signed(pause_ms.min(RETRY_PAUSE_MAX_MS.max(first_ms)))

@@ -30,6 +30,7 @@ mod quotas;
 #[path = "../../tests/api/support/postgres.rs"]
 #[allow(dead_code)]
 mod server;
+mod set_back;
 mod standing;
 mod turns;
 

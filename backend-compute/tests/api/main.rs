@@ -7,6 +7,7 @@ mod contract;
 mod description;
 mod drain;
 mod events;
+mod full_disk;
 mod images;
 mod kill;
 mod many;

@@ -10,6 +10,7 @@ mod grants;
 mod http;
 mod limits;
 mod log;
+mod many;
 mod memory;
 mod notes;
 mod objects;

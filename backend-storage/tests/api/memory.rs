@@ -11,7 +11,7 @@ const CHUNK_BYTES: usize = 1 << 16;
 const CHUNKS: u64 = 3200;
 
 /// The most memory that a process ever had, in KiB.
-fn peak_kib(process: u32) -> u64 {
+pub fn peak_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
         .lines()
