@@ -187,6 +187,7 @@ async fn two_hundred_megabytes_pass_through_little_memory_sealed() {
     let back = storage.object(owner.vault, kind, id, access, object.len());
     assert_eq!(back.await.unwrap(), object);
     for (before, after) in before.into_iter().zip(peaks()) {
-        assert!(after < before + 32.0, "{before} MiB grew to {after} MiB");
+        // What is on its way at once, and what the allocator keeps: a third of the object would not fit.
+        assert!(after < before + 64.0, "{before} MiB grew to {after} MiB");
     }
 }
