@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let telemetry = start_traced("darkroom-storage", &config.log, &config.traces)?;
-    raise_open_files();
+    darkroom_tls::raise_open_files();
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
@@ -106,18 +106,4 @@ async fn main() -> anyhow::Result<()> {
     let served = server.await;
     telemetry.end();
     Ok(served?)
-}
-
-/// Lets the process have as many open files as the system allows it: a client takes up to two, and the
-/// usual soft limit is 1024.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
 }

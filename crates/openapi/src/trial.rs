@@ -92,8 +92,52 @@ fn security(operation: &Value) -> Vec<String> {
     schemes.map(|(scheme, _)| scheme.clone()).collect()
 }
 
+/// The names of routes and the methods in a service's source, of the function that starts so.
+///
+/// # Panics
+/// The function serves something in another way, or with a method that is not named.
+pub fn configured(source: &str, function: &str) -> BTreeSet<(String, String)> {
+    let body = source.split(function).nth(1).unwrap_or_default();
+    let body = body.split("\n}").next().unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for resource in body.split("resource(routes::").skip(1) {
+        let Some((name, methods)) = resource
+            .split_once(", \"")
+            .and_then(|(name, rest)| Some((name, rest.split_once('"')?.0)))
+        else {
+            panic!("a route without its methods: {resource}");
+        };
+        let methods = methods.split(", ");
+        found.extend(methods.map(|method| (name.to_owned(), method.to_owned())));
+    }
+    let count = |what: &str| body.matches(what).count();
+    assert_eq!(count(".service("), count("resource(routes::"));
+    assert_eq!(count(".route("), found.len());
+    found
+}
+
+/// The methods and paths that a document should describe: all but the page, which is for people.
+///
+/// # Panics
+/// The source of the paths has no such name.
+pub fn described(
+    configured: BTreeSet<(String, String)>,
+    paths: &str,
+) -> BTreeSet<(String, String)> {
+    let paths = constants(paths);
+    let path = |name: &str| match paths.iter().find(|(known, _)| known == name) {
+        Some((_, path)) => path.clone(),
+        None => panic!("no path for {name}"),
+    };
+    let routes = configured.into_iter();
+    routes
+        .filter(|(name, _)| !name.starts_with("DOCS"))
+        .map(|(name, method)| (method, path(&name)))
+        .collect()
+}
+
 /// The value of each `pub const NAME: &str = "value";` in a source.
-pub fn constants(source: &str) -> Vec<(String, String)> {
+fn constants(source: &str) -> Vec<(String, String)> {
     let lines = source.lines().filter_map(|line| {
         let (name, value) = line.strip_prefix("pub const ")?.split_once(": &str = \"")?;
         Some((name.to_owned(), value.strip_suffix("\";")?.to_owned()))

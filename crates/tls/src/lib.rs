@@ -9,6 +9,8 @@ mod connection;
 mod files;
 #[cfg(feature = "server")]
 mod health;
+#[cfg(feature = "server")]
+mod open_files;
 mod plain;
 mod reload;
 mod server;
@@ -24,6 +26,8 @@ pub use self::client::{
 pub use self::connection::{Connection, remember, seen};
 #[cfg(feature = "server")]
 pub use self::health::check_health;
+#[cfg(feature = "server")]
+pub use self::open_files::raise_open_files;
 pub use self::plain::{check_listen, check_url};
 pub use self::server::{ServerSettings, server_config};
 
