@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
+use crate::places::root;
 use crate::process::{PATIENCE, Process};
-use crate::services::root;
 
 /// A driver and the folder in which its browsers keep their profile.
 #[derive(Debug)]

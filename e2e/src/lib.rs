@@ -7,6 +7,7 @@ pub mod browser;
 pub mod evaluation_key;
 pub mod networks;
 pub mod owner;
+pub mod places;
 #[allow(missing_docs, clippy::unwrap_used)]
 #[path = "../../backend-compute/tests/api/support/postgres.rs"]
 pub mod postgres;

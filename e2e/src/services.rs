@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use darkroom_api::routes::{GATEWAY_COMPUTE, GATEWAY_STORAGE};
 use tempfile::TempDir;
 
+use crate::places::{self, page, program, zoo};
 use crate::process::Process;
 use crate::proxy::Recorder;
 use crate::transit::{Protection, Transit};
@@ -184,7 +185,7 @@ impl Service {
             .iter()
             .map(|(key, value)| (format!("DARKROOM_{key}"), (*value).to_owned()));
         Self {
-            program: programs().join(program),
+            program: places::program(program),
             scheme: "http",
             settings: settings.collect(),
             core: None,
@@ -370,42 +371,4 @@ pub async fn storage_alone(folder: &TempDir, settings: Settings<'_>) -> Result<S
     let place = folder.path().join("storage").display().to_string();
     let storage = Service::new("backend-storage", folder, settings).with("DATA_DIR", &place);
     storage.started().await
-}
-
-/// The folder of the shipped models.
-pub fn zoo() -> PathBuf {
-    named("E2E_MODELS").unwrap_or_else(|| root().join("models"))
-}
-
-/// The folder of the built page.
-pub fn page() -> PathBuf {
-    named("E2E_PAGE").unwrap_or_else(|| root().join("dist"))
-}
-
-/// A program of this workspace.
-pub fn program(name: &str) -> PathBuf {
-    programs().join(name)
-}
-
-fn programs() -> PathBuf {
-    named("E2E_PROGRAMS").unwrap_or_else(|| {
-        // Tests are in target/debug/deps, the programs in target/debug.
-        let here = std::env::current_exe().unwrap_or_default();
-        let folder = here.parent().unwrap_or(Path::new("."));
-        let up = if folder.ends_with("deps") {
-            folder.parent()
-        } else {
-            Some(folder)
-        };
-        up.unwrap_or(folder).to_owned()
-    })
-}
-
-/// The project's root.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn named(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).map(PathBuf::from)
 }

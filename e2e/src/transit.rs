@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::services::{Service, program};
+use crate::places::program;
+use crate::services::Service;
 
 /// How the ways between the services are protected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::steps::Shown;
 
 /// Models by id, from the zoo.
 pub fn model(id: &str) -> Model {
-    load_model(&e2e::services::zoo().join(id)).unwrap()
+    load_model(&e2e::places::zoo().join(id)).unwrap()
 }
 
 /// Three pictures of different shapes, in colour.

@@ -11,7 +11,8 @@ use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::ObjectId;
 use darkroom_fhe::keys::ClientKey;
 use e2e::owner::{Owner, load_model, pattern};
-use e2e::services::{Darkroom, Plan, program, root};
+use e2e::places::{program, root};
+use e2e::services::{Darkroom, Plan};
 
 use crate::postgres::Postgres;
 use crate::zoo;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use e2e::owner::{load_model, pattern};
-use e2e::services::{Darkroom, Plan, program};
+use e2e::places::program;
+use e2e::services::{Darkroom, Plan};
 use serde_json::Value;
 
 use crate::zoo;

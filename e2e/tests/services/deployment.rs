@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use darkroom_api::routes::{HEALTH, METRICS, READY};
 use darkroom_tls::ClientSettings;
-use e2e::services::{Darkroom, page, program, root, zoo};
+use e2e::places::{page, program, root, zoo};
+use e2e::services::Darkroom;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -9,8 +9,9 @@ use darkroom_api::problem::ProblemType;
 use e2e::evaluation_key::make_key;
 use e2e::networks::write_network;
 use e2e::owner::{Owner, pattern};
+use e2e::places::root;
 use e2e::scrape::Scrape;
-use e2e::services::{Darkroom, Plan, Service, root};
+use e2e::services::{Darkroom, Plan, Service};
 
 const OBJECT: &str = "/v1/vaults/{vault}/{collection}/{object}";
 

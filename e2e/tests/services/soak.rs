@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use e2e::services::program;
+use e2e::places::program;
 
 fn soak(store: &str) {
     let mut soak = Command::new(program("soak"));

@@ -12,7 +12,7 @@ use e2e::twin::check_same;
 
 /// The shipped models.
 pub fn shipped() -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(e2e::services::zoo()).unwrap();
+    let folders = std::fs::read_dir(e2e::places::zoo()).unwrap();
     let mut models: Vec<PathBuf> = folders
         .map(|entry| entry.unwrap().path())
         .filter(|folder| folder.join("model.toml").is_file())

@@ -9,8 +9,9 @@ use darkroom_fhe::keys::ClientKey;
 use darkroom_fhe::seed::Randomness;
 use e2e::evaluation_key::make_key;
 use e2e::owner::{Owner, pattern};
+use e2e::places::zoo;
 use e2e::postgres::Postgres;
-use e2e::services::{Service, zoo};
+use e2e::services::Service;
 use tempfile::TempDir;
 
 use crate::{NETWORK, report};
