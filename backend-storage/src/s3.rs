@@ -20,9 +20,9 @@ use crate::error::Error;
 pub(crate) const PART_BYTES: u64 = 5 << 20;
 
 /// How long to wait for a connection, and for the next bytes on it. The second one also bounds a whole
-/// request that sends a body.
+/// request that sends a body, and the store's own copy of a large object, which some make slowly.
 const CONNECT: Duration = Duration::from_secs(5);
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_secs(120);
 /// Idle connections are left before stores close them: what is sent just then fails, and a creation is
 /// not sent again by the client.
 const IDLE: Duration = Duration::from_secs(3);

@@ -132,13 +132,23 @@ async fn kills_among_uploads_lose_nothing_acknowledged_and_show_nothing_half() {
     let sent = Sent::default();
     let mut process = Process::start(dir.path(), "");
     let mut owner = Owner::open(&process.address).await;
-    for _ in 0..8 {
+    let acknowledged = || {
+        let sent = sent.lock().unwrap();
+        sent.values()
+            .filter(|(_, acknowledged)| *acknowledged)
+            .count()
+    };
+    for round in 0..8 {
+        let before = acknowledged();
         let lengths = [100, 80_000, 80_000, 1_500_000];
         let uploads =
             lengths.map(|length| tokio::spawn(upload_on(owner.clone(), Arc::clone(&sent), length)));
         let [a, b] = random();
         let pause = 50 + u64::from(u16::from_le_bytes([a, b]) % 400);
         tokio::time::sleep(Duration::from_millis(pause)).await;
+        if round % 2 == 0 {
+            until("an acknowledged upload", || acknowledged() > before).await;
+        }
         process.kill();
         for upload in uploads {
             upload.await.unwrap();
