@@ -110,10 +110,13 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
-    /// How long one attempt rides out an outage of storage.
+    /// How long one attempt rides out an outage of storage, from the first call that failed.
     pub patience_ms: u64,
     /// The first pause between two tries; it doubles up to five seconds.
     pub pause_ms: u64,
+    /// How long storage may be silent before a call counts as failed: until it answers, and within its
+    /// answer.
+    pub silence_ms: u64,
 }
 
 impl Default for Config {
@@ -175,6 +178,7 @@ impl Default for Storage {
         Self {
             patience_ms: 30_000,
             pause_ms: 100,
+            silence_ms: 60_000,
         }
     }
 }
@@ -264,6 +268,12 @@ impl Config {
                 longest_ms,
             ),
             ("storage.pause_ms", self.storage.pause_ms, 1, 60_000),
+            (
+                "storage.silence_ms",
+                self.storage.silence_ms,
+                100,
+                longest_ms,
+            ),
             ("drain_ms", self.drain_ms, 0, longest_ms),
             ("threads", self.threads as u64, 0, 4096),
             (

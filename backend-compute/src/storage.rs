@@ -89,6 +89,7 @@ impl Storage {
         let Patience {
             patience_ms,
             pause_ms,
+            ..
         } = config.storage;
         Ok(Self {
             client: Client::over(
@@ -186,7 +187,8 @@ impl Storage {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let (begun, mut pause, mut stumbles) = (Instant::now(), self.first_pause, 0);
+        // The patience begins with the first failure: it may have taken longer to be noticed.
+        let (mut failing, mut pause, mut stumbles) = (None, self.first_pause, 0);
         loop {
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
@@ -194,7 +196,8 @@ impl Storage {
             };
             let failure = Failure::from(&error);
             stumbles += u32::from(matches!(failure, Failure::Stumble(_)));
-            let last = begun.elapsed() + pause > self.patience;
+            let since = *failing.get_or_insert_with(Instant::now);
+            let last = since.elapsed() + pause > self.patience;
             match failure {
                 Failure::Refusal(problem) => return Err(Trouble::Refused(problem)),
                 Failure::Stumble(problem) if last || stumbles > STUMBLES_MAX => {
@@ -216,7 +219,12 @@ impl Storage {
 
 pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
     let client = patient(darkroom_tls::http_client(&config.tls_client)?);
-    client.no_proxy().build().map_err(Error::HttpClient)
+    let silence = Duration::from_millis(config.storage.silence_ms);
+    client
+        .read_timeout(silence)
+        .no_proxy()
+        .build()
+        .map_err(Error::HttpClient)
 }
 
 /// What a failed call means.

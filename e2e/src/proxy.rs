@@ -1,14 +1,17 @@
 //! A proxy on the wire between the browser and the gateway, or between two services: it passes bytes
-//! on as they are, keeps a copy of each that the client sent, and makes large uploads wait if asked to.
+//! on as they are, keeps a copy of each, and if asked to makes large uploads wait and breaks connections
+//! in the middle of what they carry.
 
+use std::collections::VecDeque;
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -21,6 +24,34 @@ struct Record {
     received: Vec<Vec<u8>>,
 }
 
+/// Whither bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client.
+    Up,
+    /// To the client.
+    Down,
+}
+
+/// What happens to one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is closed.
+    Cut,
+    /// Nothing goes over it any more, and nobody is told.
+    Hang,
+    /// What is sent still arrives, but nothing comes back.
+    Mute,
+}
+
+/// A fault that is still to come.
+#[derive(Debug)]
+struct Planned {
+    way: Way,
+    after_bytes: usize,
+    fault: Fault,
+}
+
 /// What a connection may carry before it waits.
 const HELD_AFTER_BYTES: usize = 1 << 20;
 const POLL: Duration = Duration::from_millis(20);
@@ -29,8 +60,7 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
-    record: Arc<Mutex<Record>>,
-    holding: Arc<AtomicBool>,
+    wire: Wire,
     task: JoinHandle<()>,
 }
 
@@ -42,17 +72,11 @@ impl Recorder {
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let record = Arc::<Mutex<Record>>::default();
-        let holding = Arc::<AtomicBool>::default();
-        let wire = Wire {
-            record: Arc::clone(&record),
-            holding: Arc::clone(&holding),
-        };
-        let task = tokio::spawn(accept(listener, target, wire));
+        let wire = Wire::default();
+        let task = tokio::spawn(accept(listener, target, wire.clone()));
         Ok(Self {
             address,
-            record,
-            holding,
+            wire,
             task,
         })
     }
@@ -65,27 +89,38 @@ impl Recorder {
 
     /// All bytes that the browser sent so far, connection after connection.
     pub fn sent(&self) -> Vec<Vec<u8>> {
-        self.lock().sent.clone()
+        self.wire.record().sent.clone()
     }
 
     /// All bytes that it received so far, connection after connection.
     pub fn received(&self) -> Vec<Vec<u8>> {
-        self.lock().received.clone()
+        self.wire.record().received.clone()
     }
 
     /// Makes every connection wait that has carried a megabyte from the browser, or lets all go on.
     pub fn hold_uploads(&self, hold: bool) {
-        self.holding.store(hold, Ordering::Relaxed);
+        self.wire.holding.store(hold, Ordering::Relaxed);
+    }
+
+    /// Does this to the connection that carries the next byte after so many that way, counted from now
+    /// or from the fault planned before. Each comes once; all other connections stay whole.
+    pub fn plan_fault(&self, way: Way, after_bytes: usize, fault: Fault) {
+        self.wire.faults().push_back(Planned {
+            way,
+            after_bytes,
+            fault,
+        });
+    }
+
+    /// How many faults are still to come.
+    pub fn faults_left(&self) -> usize {
+        self.wire.faults().len()
     }
 
     /// How many bytes the browser received so far, heads of answers included.
     pub fn received_bytes(&self) -> u64 {
-        let record = self.lock();
+        let record = self.wire.record();
         record.received.iter().map(|bytes| bytes.len() as u64).sum()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,10 +131,38 @@ impl Drop for Recorder {
 }
 
 /// What the connections share.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default)]
 struct Wire {
     record: Arc<Mutex<Record>>,
     holding: Arc<AtomicBool>,
+    faults: Arc<Mutex<VecDeque<Planned>>>,
+}
+
+impl Wire {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, VecDeque<Planned>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_holding(&self) -> bool {
+        self.holding.load(Ordering::Relaxed)
+    }
+
+    /// Of so many bytes that go this way: how many go before the fault that they meet, if they do.
+    fn meets(&self, way: Way, length: usize) -> Option<(usize, Fault)> {
+        let mut faults = self.faults();
+        let next = faults.front_mut().filter(|next| next.way == way)?;
+        let before = next.after_bytes;
+        if before >= length {
+            next.after_bytes -= length;
+            return None;
+        }
+        let met = faults.pop_front()?;
+        Some((before, met.fault))
+    }
 }
 
 async fn accept(listener: TcpListener, target: SocketAddr, wire: Wire) {
@@ -110,56 +173,96 @@ async fn accept(listener: TcpListener, target: SocketAddr, wire: Wire) {
             let Ok(gateway) = TcpStream::connect(target).await else {
                 return;
             };
-            let (from_browser, to_browser) = browser.into_split();
-            let (from_gateway, to_gateway) = gateway.into_split();
-            let index = {
-                let mut record = wire.record.lock().unwrap_or_else(PoisonError::into_inner);
-                record.sent.push(Vec::new());
-                record.received.push(Vec::new());
-                record.sent.len() - 1
-            };
-            let up = tokio::spawn(copy_up(from_browser, to_gateway, wire.clone(), index));
-            copy_down(from_gateway, to_browser, &wire.record, index).await;
-            up.abort();
+            Connection::new(wire).carry(browser, gateway).await;
         });
     }
 }
 
-async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Wire, index: usize) {
-    let Wire { record, holding } = wire;
-    let mut carried = 0;
-    let mut chunk = vec![0; 64 << 10];
-    while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        // Recorded before it is passed on: nothing gets through unseen.
-        record.lock().unwrap_or_else(PoisonError::into_inner).sent[index]
-            .extend_from_slice(&chunk[..length]);
-        carried += length;
-        while carried > HELD_AFTER_BYTES && holding.load(Ordering::Relaxed) {
-            tokio::time::sleep(POLL).await;
-        }
-        if to.write_all(&chunk[..length]).await.is_err() {
-            return;
-        }
-    }
-    let _ = to.shutdown().await;
+/// One connection, from a client to its service.
+struct Connection {
+    wire: Wire,
+    /// Its place in the record.
+    index: usize,
+    fault: OnceLock<Fault>,
 }
 
-async fn copy_down(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    record: &Mutex<Record>,
-    index: usize,
-) {
-    let mut chunk = vec![0; 64 << 10];
-    while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .received[index]
-            .extend_from_slice(&chunk[..length]);
-        if to.write_all(&chunk[..length]).await.is_err() {
-            return;
+impl Connection {
+    fn new(wire: Wire) -> Self {
+        let mut record = wire.record();
+        record.sent.push(Vec::new());
+        record.received.push(Vec::new());
+        let index = record.sent.len() - 1;
+        drop(record);
+        Self {
+            wire,
+            index,
+            fault: OnceLock::new(),
         }
     }
-    let _ = to.shutdown().await;
+
+    /// Carries until the service closes it or a fault cuts it.
+    async fn carry(self, mut browser: TcpStream, mut gateway: TcpStream) {
+        let (from_browser, to_browser) = browser.split();
+        let (from_gateway, to_gateway) = gateway.split();
+        let up = self.copy(Way::Up, from_browser, to_gateway);
+        let down = self.copy(Way::Down, from_gateway, to_browser);
+        tokio::pin!(up, down);
+        tokio::select! {
+            () = &mut up => if self.fault.get() != Some(&Fault::Cut) { down.await },
+            () = &mut down => {}
+        }
+    }
+
+    async fn copy(&self, way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) {
+        let mut carried = 0;
+        let mut chunk = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut chunk).await {
+            // Recorded before it is passed on: nothing gets through unseen.
+            self.keep(way, &chunk[..length]);
+            carried += length;
+            while way == Way::Up && carried > HELD_AFTER_BYTES && self.wire.is_holding() {
+                tokio::time::sleep(POLL).await;
+            }
+            let passed = self.suffer(way, length);
+            if to.write_all(&chunk[..passed]).await.is_err() {
+                return;
+            }
+            match self.fault.get() {
+                Some(Fault::Cut) => return,
+                Some(Fault::Hang) => pending().await,
+                Some(Fault::Mute) | None => {}
+            }
+        }
+        if self.fault.get().is_some() {
+            return pending().await;
+        }
+        let _ = to.shutdown().await;
+    }
+
+    fn keep(&self, way: Way, bytes: &[u8]) {
+        let mut record = self.wire.record();
+        let kept = match way {
+            Way::Up => &mut record.sent,
+            Way::Down => &mut record.received,
+        };
+        kept[self.index].extend_from_slice(bytes);
+    }
+
+    /// How many of so many bytes are passed on that way.
+    fn suffer(&self, way: Way, length: usize) -> usize {
+        let before = match self.fault.get() {
+            Some(_) => 0,
+            None => match self.wire.meets(way, length) {
+                None => return length,
+                Some((before, fault)) => {
+                    let _ = self.fault.set(fault);
+                    before
+                }
+            },
+        };
+        match (way, self.fault.get()) {
+            (Way::Up, Some(Fault::Mute)) => length,
+            _ => before,
+        }
+    }
 }

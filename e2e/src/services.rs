@@ -30,8 +30,18 @@ pub struct Plan<'a> {
     pub models: Option<&'a Path>,
     /// What protects the ways between them.
     pub transit: Transit<'a>,
-    /// Whether what goes between the gateway and storage is recorded.
+    /// Whether what goes between the others and storage is recorded, and may be broken.
     pub recorded: bool,
+}
+
+impl Plan<'_> {
+    /// A wire to this service, if it is to be recorded.
+    async fn wire_to(&self, service: &Service) -> Result<Option<Recorder>> {
+        Ok(match self.recorded {
+            true => Some(Recorder::start(service.address()).await?),
+            false => None,
+        })
+    }
 }
 
 /// The running services and where they keep what they keep.
@@ -47,6 +57,8 @@ pub struct Darkroom {
     pub protection: Protection,
     /// The wire between the gateway and storage, if it is recorded.
     pub wire: Option<Recorder>,
+    /// The wire between compute and storage, likewise.
+    pub compute_wire: Option<Recorder>,
     folder: TempDir,
 }
 
@@ -90,11 +102,12 @@ impl Darkroom {
             .started()
             .await?;
 
+        let compute_wire = plan.wire_to(&storage).await?;
         let models = plan.models.map_or_else(zoo, Path::to_owned);
         let compute = Service::new("backend-compute", &folder, plan.all)
             .with("DATABASE", &at("jobs.sqlite"))
             .with_these(plan.compute)
-            .with("STORAGE_URL", &storage.url())
+            .with("STORAGE_URL", &storage.url_over(compute_wire.as_ref()))
             .with("MODELS", &serde_json::to_string(&[models])?)
             .with_all(protection.server("compute", true))
             .with_all(protection.client("compute"))
@@ -109,16 +122,10 @@ impl Darkroom {
             "there is no built page in {}: cargo xtask page",
             page.display()
         );
-        let wire = match plan.recorded {
-            true => Some(Recorder::start(storage.address()).await?),
-            false => None,
-        };
-        let storage_url = wire
-            .as_ref()
-            .map_or_else(|| storage.url(), |wire| wire.url(protection.scheme()));
+        let wire = plan.wire_to(&storage).await?;
         let gateway = Service::new("gateway", &folder, plan.all)
             .with("PAGE_DIR", &page.display().to_string())
-            .with("STORAGE_URL", &storage_url)
+            .with("STORAGE_URL", &storage.url_over(wire.as_ref()))
             .with("COMPUTE_URL", &compute.url())
             .with_all(protection.server("gateway", false))
             .with_all(protection.client("gateway"))
@@ -132,6 +139,7 @@ impl Darkroom {
             gateway,
             protection,
             wire,
+            compute_wire,
             folder,
         })
     }
@@ -309,6 +317,11 @@ impl Service {
             "https" => format!("https://localhost:{}", self.address.port()),
             scheme => format!("{scheme}://{}", self.address),
         }
+    }
+
+    /// The same over a wire, if there is one.
+    fn url_over(&self, wire: Option<&Recorder>) -> String {
+        wire.map_or_else(|| self.url(), |wire| wire.url(self.scheme))
     }
 
     /// Waits until it has nothing to do of its own accord.

@@ -4,6 +4,7 @@
 mod backup;
 mod collector;
 mod command_line;
+mod cuts;
 mod deployment;
 mod figures;
 mod key_parts;

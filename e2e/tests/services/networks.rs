@@ -13,6 +13,7 @@ use darkroom_fhe::params::NETWORK;
 use e2e::evaluation_key::{key_ids, make_key};
 use e2e::networks::write_network;
 use e2e::owner::{Owner, load_model, pattern};
+use e2e::proxy::{Fault, Way};
 use e2e::services::{Darkroom, Plan};
 
 use crate::zoo;
@@ -42,12 +43,17 @@ struct Setting {
 
 impl Setting {
     async fn new(compute: &[(&str, &str)]) -> Self {
+        Self::over(compute, false).await
+    }
+
+    async fn over(compute: &[(&str, &str)], recorded: bool) -> Self {
         let models = zoo::small();
         write_network(&models.path().join(MODEL), 4).unwrap();
         write_network(&models.path().join(LARGE), 600).unwrap();
         let plan = Plan {
             models: Some(models.path()),
             compute,
+            recorded,
             ..Plan::default()
         };
         let darkroom = Darkroom::start_as(plan).await.unwrap();
@@ -113,6 +119,22 @@ async fn a_network_answers_as_its_twin() {
     setting
         .assert_answered(&owner, LARGE, &job, &seeds[..1])
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_arrives_over_connections_that_break() {
+    let setting = Setting::over(&[("STORAGE__SILENCE_MS", "2000")], true).await;
+    let mut owner = setting.owner(0).await;
+    let images = upload(&mut owner, &[1]).await;
+    let wire = setting.darkroom.compute_wire.as_ref().unwrap();
+    let part_bytes = KEYS[0].parts[1].len();
+    for fault in [Fault::Cut, Fault::Hang] {
+        wire.plan_fault(Way::Down, 10 * part_bytes + part_bytes / 2, fault);
+    }
+    let job = owner.submit_to_network(MODEL, &images).await.unwrap();
+    let job = owner.finished(job.id).await.unwrap();
+    assert_eq!((job.attempts, wire.faults_left()), (1, 0));
+    setting.assert_answered(&owner, MODEL, &job, &[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
