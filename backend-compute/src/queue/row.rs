@@ -96,6 +96,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// How often it may be.
     pub attempts_max: u32,
+    /// Whether an earlier attempt may have written results, be it one that does not count.
+    pub begun_before: bool,
 }
 
 /// A lease on a job: 128 random bits, hexadecimal.
@@ -168,6 +170,9 @@ pub(super) fn to_count(row: &AnyRow) -> Result<(State, u64), Error> {
 pub(super) fn to_claimed(row: &AnyRow) -> Result<Claimed, Error> {
     let items: Vec<ItemRef> = json(row, "items")?;
     let mut progress: Vec<Progress> = json(row, "progress")?;
+    let attempts = count(row, "attempts")?;
+    // Whoever gives a job back, and the attempt with it, writes down how far it is.
+    let begun_before = attempts > 1 || !progress.is_empty();
     progress.resize(items.len(), Progress::QUEUED);
     for item in progress.iter_mut().filter(|item| !item.state.is_final()) {
         *item = Progress::QUEUED;
@@ -188,8 +193,9 @@ pub(super) fn to_claimed(row: &AnyRow) -> Result<Claimed, Error> {
         evaluation_key: optional_json::<EvaluationKeyRef>(row, "evaluation_key")?.map(Into::into),
         origin: origin(row)?,
         age_ms: age_ms(row)?,
-        attempts: count(row, "attempts")?,
+        attempts,
         attempts_max: count(row, "attempts_max")?,
+        begun_before,
     })
 }
 

@@ -156,8 +156,9 @@ async fn steps(
     let halt = &mut watch.halting;
     let put = context.storage.put_result(scope, item.result, result, halt);
     let put = put.instrument(tracing::error_span!(target: JOBS, "put"));
-    // An earlier attempt may have written it and died before it could say so; rounding may differ.
-    let earlier = |problem: &Problem| job.attempts > 1 && problem.kind == ProblemType::ObjectExists;
+    // An earlier attempt may have written it and died or stopped before it could say so; rounding may
+    // differ. In the first one it is another job's: owners choose the ids, and may use one twice.
+    let earlier = |problem: &Problem| job.begun_before && problem.kind == ProblemType::ObjectExists;
     match put.await {
         Err(Trouble::Refused(problem)) if earlier(&problem) => {}
         put => put?,

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use darkroom_api::client::{Access, ClientError, Storage};
-use darkroom_api::compute::{Job, State};
+use darkroom_api::compute::{ItemRef, Job, State};
 use darkroom_api::header::ObjectKind;
 use darkroom_api::ids::ObjectId;
 use darkroom_api::problem::ProblemType;
 use darkroom_api::routes::GATEWAY_STORAGE;
 use e2e::networks::write_linear;
-use e2e::owner::{Owner, load_model, pattern};
+use e2e::owner::{GRANT_MS, Owner, load_model, pattern};
 use e2e::proxy::{Fault, Recorder, Way};
 use e2e::services::{Darkroom, Plan};
 
@@ -173,4 +173,36 @@ async fn what_is_cut_between_client_and_storage_is_an_error_and_can_be_done_agai
         assert_eq!(get(owner, &storage, kind, id).await.unwrap(), object);
     }
     s.assert_nothing_half().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_arrived_while_compute_stopped_is_the_jobs_own() {
+    let mut s = Setting::new(&[("DRAIN_MS", "500")]).await;
+    let first = s.submit(0).await;
+    s.assert_answered(&first, 0).await;
+    let other = s.result(first.items[0].result).await;
+
+    let after_bytes = HEADS_BYTES + other.len() / 2;
+    s.wire().plan_fault(Way::Up, after_bytes, Fault::Mute);
+    let job = s.submit(0).await;
+    let result = job.items[0].result;
+    let began = Instant::now();
+    while s.listed(ObjectKind::Result).await < 2 {
+        assert!(began.elapsed() < PATIENCE, "no result arrived");
+        tokio::time::sleep(POLL).await;
+    }
+    s.darkroom.compute.stop().await.unwrap();
+    // As a processor leaves it that rounds in another way: the same answer in other bytes.
+    let image = job.items[0].image;
+    let grant = s.owner.grant(&[ItemRef { image, result }], GRANT_MS).await;
+    let Owner { storage, vault, .. } = &s.owner;
+    let (kind, token) = (ObjectKind::Result, &s.owner.vault_token);
+    storage.delete(*vault, kind, result, token).await.unwrap();
+    let grant = grant.unwrap().grant;
+    let put = storage.put(*vault, kind, result, Access::Grant(&grant), other.clone());
+    put.await.unwrap();
+
+    s.darkroom.compute.start().await.unwrap();
+    s.assert_answered(&job, 0).await;
+    assert_eq!(s.result(result).await, other);
 }

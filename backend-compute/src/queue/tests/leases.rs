@@ -24,6 +24,7 @@ async fn a_lease_that_is_over_goes_to_another_and_is_lost_to_the_first(place: &P
 
     let second = queue.claim(Claimable::Any).await.unwrap().unwrap();
     assert_eq!((second.id, second.attempts), (first.id, 2));
+    assert!(second.begun_before);
     assert_eq!(
         second.progress,
         [Progress::done(TIMINGS, 7), Progress::QUEUED]
@@ -72,6 +73,7 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later(place: &Place) {
     let queue = place.open().await;
     push(&queue, &job(1)).await;
     let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
+    assert!(!claimed.begun_before);
     assert!(
         queue
             .end(&claimed, &End::Released, &[Progress::QUEUED])
@@ -79,7 +81,7 @@ async fn released_jobs_are_due_at_once_and_postponed_ones_later(place: &Place) {
             .unwrap()
     );
     let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
-    assert_eq!(claimed.attempts, 1);
+    assert_eq!((claimed.attempts, claimed.begun_before), (1, true));
     assert_eq!(claimed.grant.0, "a-grant-of-storage");
     assert!(
         queue
