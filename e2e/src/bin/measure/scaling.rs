@@ -14,12 +14,12 @@ use e2e::postgres::Postgres;
 use e2e::services::Service;
 use tempfile::TempDir;
 
-use crate::{NETWORK, report};
+use crate::report;
 
 /// Rounds with one and with two processes, in turn.
 const ROUNDS: usize = 5;
-/// Jobs of one image each in a round, for every process.
-const JOBS: usize = 30;
+/// Networks, and how many jobs of one image each every process gets in a round: about as much work.
+const NETWORKS: [(&str, usize); 2] = [("digits", 30), ("digits-best", 15)];
 /// A node that was held still has told the others within so long what it has.
 const TOLD: Duration = Duration::from_secs(4);
 /// Figures of PostgreSQL's clock are whole milliseconds.
@@ -40,30 +40,56 @@ pub async fn measure() -> Result<()> {
     };
     let folder = tempfile::tempdir()?;
     let bench = Bench::start(&folder, &postgres.database()).await?;
-    let (mut owner, image) = bench.owner().await?;
+    for (network, jobs) in NETWORKS {
+        measure_network(&bench, network, jobs).await?;
+    }
+    Ok(())
+}
+
+async fn measure_network(bench: &Bench, network: &str, jobs: usize) -> Result<()> {
+    let (mut owner, image) = bench.owner(network).await?;
+    let mut load = Load {
+        network,
+        jobs,
+        owner: &mut owner,
+        image,
+    };
     // Until both have the key.
     for _ in 0..2 {
-        bench.round(&mut owner, image, 2).await?;
+        bench.round(&mut load, 2).await?;
     }
     let (mut one, mut two) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         bench.nodes[1].hold_still(true)?;
-        let alone = bench.round(&mut owner, image, 1).await;
+        let alone = bench.round(&mut load, 1).await;
         bench.nodes[1].hold_still(false)?;
         one.push(alone?);
         tokio::time::sleep(TOLD).await;
-        two.push(bench.round(&mut owner, image, 2).await?);
+        two.push(bench.round(&mut load, 2).await?);
     }
     let (one, two) = (median(&one)?, median(&two)?);
     for (name, round) in [("one compute process", one), ("two compute processes", two)] {
-        let rate = format!("{NETWORK}, {name} of one core");
+        let rate = format!("{network}, {name} of one core");
         report(&rate, round.images_per_hour, "images an hour");
         let time = format!("{rate}, processor time an image");
         report(&time, round.processor_s, "s");
     }
     let ratio = two.images_per_hour / one.images_per_hour;
-    report("two compute processes against one", ratio, "");
+    report(
+        &format!("{network}, two compute processes against one"),
+        ratio,
+        "",
+    );
     Ok(())
+}
+
+/// What is computed in a round.
+struct Load<'a> {
+    network: &'a str,
+    /// For every process that takes part.
+    jobs: usize,
+    owner: &'a mut Owner,
+    image: ObjectId,
 }
 
 struct Bench {
@@ -96,7 +122,7 @@ impl Bench {
     }
 
     /// Somebody with an evaluation key and one image in storage.
-    async fn owner(&self) -> Result<(Owner, ObjectId)> {
+    async fn owner(&self, network: &str) -> Result<(Owner, ObjectId)> {
         let storage = darkroom_api::client::Storage::new(&self.storage.url())?;
         let compute = darkroom_api::client::Compute::new(&self.nodes[0].url())?;
         let key = ClientKey::generate(&mut Randomness::system()?)?;
@@ -104,18 +130,24 @@ impl Bench {
         let (vault, token) = (owner.vault, &owner.vault_token);
         owner.storage.open_vault(vault, token).await?;
         owner.send_key(&make_key(&owner.key)?).await?;
-        let card = owner.compute.model(&NETWORK.parse()?).await?;
+        let card = owner.compute.model(&network.parse()?).await?;
         let pixels = pattern(1, card.input.width, card.input.height)?;
         let image = owner.upload(&pixels).await?;
         Ok((owner, image))
     }
 
     /// Fills the queue, waits until it is empty, and takes the time between.
-    async fn round(&self, owner: &mut Owner, image: ObjectId, nodes: usize) -> Result<Round> {
+    async fn round(&self, load: &mut Load<'_>, nodes: usize) -> Result<Round> {
+        let owner = &mut *load.owner;
         let before = self.processor_s(nodes)?;
         let mut ids = Vec::new();
-        for _ in 0..JOBS * nodes {
-            ids.push(owner.submit_to_network(NETWORK, &[image]).await?.id);
+        for _ in 0..load.jobs * nodes {
+            ids.push(
+                owner
+                    .submit_to_network(load.network, &[load.image])
+                    .await?
+                    .id,
+            );
         }
         let mut jobs = Vec::new();
         for id in ids {
