@@ -11,7 +11,10 @@ use crate::page::desk::desk;
 use crate::page::format;
 use crate::page::parts::glyph::Glyph;
 use crate::page::parts::problem::Problem;
+use crate::page::show;
 use crate::protocol::{Chain, LogView, Remembered, Trouble};
+
+const VERDICT: &str = "log-verdict";
 
 #[component]
 pub fn LogPart() -> impl IntoView {
@@ -33,7 +36,12 @@ pub fn LogPart() -> impl IntoView {
                 Ok(log) => {
                     desk.say(spoken(&log.chain));
                     entries.try_set(parse(&log.newest));
+                    let is_broken = matches!(log.chain, Chain::Broken { .. });
                     shared.log.try_set(Some(log));
+                    if is_broken {
+                        // It appears above the button, perhaps out of sight.
+                        request_animation_frame(|| show(VERDICT));
+                    }
                 }
                 Err(error) => drop(trouble.try_set(Some(error))),
             }
@@ -123,15 +131,13 @@ fn past(past: Remembered) -> String {
 fn Verdict(log: LogView, shared: Shared) -> impl IntoView {
     let desk = desk();
     match log.chain {
-        Chain::Holds { last: 0, .. } => {
-            view! { <p id="log-verdict">"The log is empty."</p> }.into_any()
-        }
+        Chain::Holds { last: 0, .. } => view! { <p id=VERDICT>"The log is empty."</p> }.into_any(),
         Chain::Holds {
             first,
             last,
             past: seen,
         } => view! {
-            <p class="checked" id="log-verdict" data-chain="holds">
+            <p class="checked" id=VERDICT data-chain="holds">
                 <Glyph name="check" />
                 {format!("Checked: entries {first} to {last} follow each other unaltered.")}
             </p>
@@ -150,7 +156,7 @@ fn Verdict(log: LogView, shared: Shared) -> impl IntoView {
                 });
             };
             view! {
-                <div class="problem" role="alert" id="log-verdict" data-chain="broken">
+                <div class="problem" role="alert" tabindex="-1" id=VERDICT data-chain="broken">
                     <p>
                         <strong>"The log is not what it was."</strong>
                     </p>

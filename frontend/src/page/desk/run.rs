@@ -247,10 +247,5 @@ pub fn element_id(number: u32) -> String {
 
 /// Brings a run into view and the focus to it, once it is drawn.
 fn show_run(number: u32) {
-    request_animation_frame(move || {
-        if let Some(element) = document().get_element_by_id(&element_id(number)) {
-            element.scroll_into_view();
-            crate::page::focus(&element);
-        }
-    });
+    request_animation_frame(move || crate::page::show(&element_id(number)));
 }
