@@ -17,12 +17,17 @@ fn by_address(config: &mut Config) {
 
 async fn limited(answer: Response) -> u64 {
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let wait_s = answer.headers()["retry-after"].to_str().unwrap();
     let wait_s = wait_s.parse().unwrap();
     assert!(wait_s >= 1);
     let problem: Problem = answer.json().await.unwrap();
     assert_eq!(problem.kind, ProblemType::RateLimited);
     assert_eq!(problem.retry_after_s, Some(wait_s));
+    assert_eq!(problem.request_id, Some(id));
     wait_s
 }
 

@@ -9,6 +9,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use darkroom_api::problem::{MEDIA_TYPE, Problem, ProblemType};
+use darkroom_telemetry::identify;
 
 use crate::asked;
 use crate::fence::Fence;
@@ -51,10 +52,10 @@ fn too_often(wait: Duration) -> HttpResponse {
     let wait_s = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     let wait_s = wait_s.max(1);
     let detail = format!("too much was asked from here; ask again in {wait_s} seconds");
-    let problem = Problem {
+    let problem = identify(Problem {
         retry_after_s: Some(wait_s),
         ..Problem::new(ProblemType::RateLimited, detail)
-    };
+    });
     let mut response = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS)
         .insert_header((RETRY_AFTER, wait_s))
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -9,6 +9,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use bytes::Bytes;
 use darkroom_api::problem::{self, Problem, ProblemType};
+use darkroom_telemetry::identify;
 
 use super::body::Body;
 use crate::message::MessageError;
@@ -65,7 +66,7 @@ impl Refusal {
         let kind = self.kind();
         tracing::warn!(problem = kind.slug(), "sealed link: {self}");
         let status = StatusCode::from_u16(kind.status());
-        let problem = Problem::new(kind, self.to_string());
+        let problem = identify(Problem::new(kind, self.to_string()));
         let text = serde_json::to_string(&problem).unwrap_or_default();
         let body = RefusalBody {
             text: Some(text.into()),
