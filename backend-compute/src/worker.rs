@@ -118,13 +118,14 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
     let room = Room {
         any: Arc::new(Semaphore::new(context.threads.count() * AHEAD)),
         others: Arc::new(Semaphore::new(OTHERS)),
+        at_stake: Arc::new(Semaphore::new(1)),
     };
     let mut jobs = JoinSet::new();
     let tidying = tokio::spawn(tidy(Arc::clone(&context)));
     // Before the first claim, as others would take what they have no model for.
     tell(&context).await;
     let telling = tokio::spawn(keep_telling(Arc::clone(&context)));
-    while let Some((claimed, permit)) = next(&context, &room, &mut stop).await {
+    while let Some((claimed, permits)) = next(&context, &room, &mut stop).await {
         let (context, stop) = (Arc::clone(&context), stop.clone());
         let (origin, span) = (claimed.origin.clone(), job::span(&claimed));
         let work = async move {
@@ -132,7 +133,7 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
             in_work.inc();
             job::run(Arc::clone(&context), claimed, stop).await;
             in_work.dec();
-            drop(permit);
+            drop(permits);
         };
         jobs.spawn(origin.scope(work).instrument(span));
         while jobs.try_join_next().is_some() {}
@@ -154,7 +155,13 @@ async fn work(context: Arc<Context>, mut stop: watch::Receiver<Deadline>) {
 struct Room {
     any: Arc<Semaphore>,
     others: Arc<Semaphore>,
+    /// For one job in its last attempt. One that brings the process down takes an attempt from all that
+    /// are in work beside it, but not the last: when that is left to them, it is in its own last one.
+    at_stake: Arc<Semaphore>,
 }
+
+/// What a job in work holds of the room.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl Room {
     /// Waits for room, and says for which jobs it is.
@@ -168,10 +175,11 @@ impl Room {
     }
 
     /// Waits until there is room for more jobs than those.
-    async fn for_more_than(&self, which: Claimable) {
-        match which {
-            Claimable::Any => pending().await,
-            Claimable::OfIdleVaults => drop(self.any.acquire().await),
+    async fn for_more_than(&self, which: Claimable, at_stake: bool) {
+        tokio::select! {
+            _ = self.any.acquire(), if which == Claimable::OfIdleVaults => {}
+            _ = self.at_stake.acquire(), if !at_stake => {}
+            else => pending().await,
         }
     }
 }
@@ -181,22 +189,31 @@ async fn next(
     context: &Context,
     room: &Room,
     stop: &mut watch::Receiver<Deadline>,
-) -> Option<(Claimed, OwnedSemaphorePermit)> {
+) -> Option<(Claimed, Permits)> {
     loop {
         let (which, permit) = tokio::select! {
             _ = stop.wait_for(Option::is_some) => return None,
             permit = room.wait() => permit?,
         };
-        match context.queue.claim(which).await {
-            Ok(Some(claimed)) => return Some((claimed, permit)),
+        let last = Arc::clone(&room.at_stake).try_acquire_owned().ok();
+        let at_stake = last.is_some();
+        let claimed = match at_stake {
+            true => context.queue.claim(which).await,
+            false => context.queue.claim_but_last(which).await,
+        };
+        match claimed {
+            Ok(Some(claimed)) => {
+                let last = last.filter(|_| claimed.is_at_stake());
+                return Some((claimed, (permit, last)));
+            }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "no job can be claimed"),
         }
-        drop(permit);
+        drop((permit, last));
         tokio::select! {
             _ = stop.wait_for(Option::is_some) => return None,
             () = context.queue.changes().due() => {}
-            () = room.for_more_than(which) => {}
+            () = room.for_more_than(which, at_stake) => {}
             () = tokio::time::sleep(context.poll) => {}
         }
     }

@@ -64,6 +64,18 @@ impl Queue {
     /// # Errors
     /// The database fails.
     pub async fn claim(&self, which: Claimable) -> Result<Option<Claimed>, Error> {
+        self.claim_if(which, true).await
+    }
+
+    /// The same, but leaves a job alone that would begin its last attempt after others.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn claim_but_last(&self, which: Claimable) -> Result<Option<Claimed>, Error> {
+        self.claim_if(which, false).await
+    }
+
+    async fn claim_if(&self, which: Claimable, last: bool) -> Result<Option<Claimed>, Error> {
         let sql = self.database.dialect.sql(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_ms = {now},
                 lease_token = $1, lease_until_ms = {now} + $2
@@ -71,6 +83,7 @@ impl Queue {
                 WHERE (state = 'queued' AND run_at_ms <= {now}
                         OR state = 'running' AND lease_until_ms <= {now} AND {up} >= $6)
                     AND attempts < attempts_max AND cancel = 0
+                    AND ($7 = 1 OR attempts = 0 OR attempts + 1 < attempts_max)
                     AND ($3 = 0 OR vault NOT IN (SELECT vault FROM jobs
                         WHERE state = 'running' AND lease_until_ms > {now}))
                     AND ('model ' || model_digest IN ({held} AND node = $4)
@@ -90,7 +103,8 @@ impl Queue {
             .bind(i64::from(which == Claimable::OfIdleVaults))
             .bind(self.node.clone())
             .bind(signed(self.settings.head_start_ms))
-            .bind(self.return_ms());
+            .bind(self.return_ms())
+            .bind(i64::from(last));
         let Some(row) = first(self.database.write(query).await?) else {
             return Ok(None);
         };

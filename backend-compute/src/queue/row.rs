@@ -100,6 +100,13 @@ pub struct Claimed {
     pub begun_before: bool,
 }
 
+impl Claimed {
+    /// Whether it is lost if this attempt fails as others did.
+    pub fn is_at_stake(&self) -> bool {
+        self.attempts > 1 && self.attempts >= self.attempts_max
+    }
+}
+
 /// A lease on a job: 128 random bits, hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease(pub(super) String);

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use darkroom_api::compute::State;
+use darkroom_api::compute::{Job, State};
 use darkroom_api::problem::ProblemType;
 
 use super::support::process::{Process, command};
@@ -63,6 +63,50 @@ async fn a_job_that_kills_its_worker_each_time_is_buried() {
     // The next job is not held up.
     let next = owner.submit(&compute.client, &owner.big_job(1).await).await;
     assert_eq!(owner.end_of(&compute.client, next).await.state, State::Done);
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_worker_takes_the_last_attempt_from_no_other() {
+    let mut world = World::new().await;
+    let (mut config, owner) = (world.config(), world.owner().await);
+    config.queue.attempts_max = 2;
+    config.threads = 2;
+    let (bad, good) = (owner.big_job(1).await, owner.big_job(1).await);
+    let new = owner.big_job(1).await;
+    // Without storage they stay in work until the process is killed.
+    world.storage.stop().await;
+    let compute = Process::start(&config);
+    let bad = owner.submit(&compute.client, &bad).await;
+    let good = owner.submit(&compute.client, &good).await;
+    for id in [bad, good] {
+        let so = |job: &Job| job.state == State::Running;
+        owner.until(&compute.client, id, so).await;
+    }
+    compute.kill();
+
+    let compute = Process::start(&config);
+    owner
+        .until(&compute.client, bad, |job| job.attempts == 2)
+        .await;
+    // There is room, and it is taken by a job that comes later.
+    let new = owner.submit(&compute.client, &new).await;
+    owner
+        .until(&compute.client, new, |job| job.state == State::Running)
+        .await;
+    let waits = compute.client.job(&owner.compute_token, good).await;
+    assert_eq!(waits.unwrap().attempts, 1);
+    compute.kill();
+
+    world.storage.start_again().await;
+    let compute = Process::start(&config);
+    let ended = owner.end_of(&compute.client, bad).await;
+    let problem = ended.problem.unwrap();
+    assert_eq!(problem.kind, ProblemType::AttemptsExhausted);
+    for id in [good, new] {
+        let ended = owner.end_of(&compute.client, id).await;
+        assert_eq!((ended.state, ended.attempts), (State::Done, 2));
+    }
+    assert_eq!(owner.results().await, 2);
 }
 
 #[tokio::test]

@@ -47,8 +47,13 @@ async fn what_has_no_attempts_left_is_buried_and_not_claimed(place: &Place) {
     let id = push(&queue, &job(2)).await.id;
     for attempt in 1..=3 {
         assert_eq!(queue.bury().await.unwrap(), []);
+        if attempt == 3 {
+            let others = queue.claim_but_last(Claimable::Any).await.unwrap();
+            assert!(others.is_none());
+        }
         let claimed = queue.claim(Claimable::Any).await.unwrap().unwrap();
         assert_eq!((claimed.attempts, claimed.attempts_max), (attempt, 3));
+        assert_eq!(claimed.is_at_stake(), attempt == 3);
         let progress = [Progress::done(TIMINGS, 7), Progress::RUNNING];
         queue.renew(id, &claimed.lease, &progress).await.unwrap();
         end_lease(&queue, id).await;
