@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use std::sync::Arc;
 
 use darkroom_api::client::{Access, Carrier, ClientError, Compute, Storage, patient};
@@ -25,6 +25,8 @@ use crate::services::Darkroom;
 pub const GRANT_MS: u64 = 600_000;
 /// The longest result that is read.
 const RESULT_BYTES_MAX: usize = 8 << 20;
+/// How often the events of a job may break off.
+const BREAKS_MAX: u32 = 5;
 
 /// A key, the vault that belongs to it, and the way to the services.
 pub struct Owner {
@@ -191,13 +193,27 @@ impl Owner {
     /// # Errors
     /// Compute's, or the stream ends early.
     pub async fn finished(&self, job: JobId) -> Result<Job> {
+        let mut breaks = 0;
+        loop {
+            match self.followed(job).await {
+                // As on a machine that is too busy to say that it still works.
+                Err(error) if error.is_transient() && breaks < BREAKS_MAX => breaks += 1,
+                followed => {
+                    return followed?
+                        .with_context(|| format!("the events of {job} ended before the job did"));
+                }
+            }
+        }
+    }
+
+    async fn followed(&self, job: JobId) -> Result<Option<Job>, ClientError> {
         let mut events = self.compute.events(&self.compute_token, job).await?;
         while let Some(job) = events.next().await? {
             if job.state.is_final() {
-                return Ok(job);
+                return Ok(Some(job));
             }
         }
-        Err(anyhow!("the events of {job} ended before the job did"))
+        Ok(None)
     }
 
     /// A new token.

@@ -116,8 +116,8 @@ async fn get(
 async fn a_job_outlives_connections_to_storage_that_break_within_an_image_or_a_result() {
     // Less patience than it takes to notice a silence: that alone uses up no attempt.
     let brief = [
-        ("STORAGE__SILENCE_MS", "4000"),
-        ("STORAGE__PATIENCE_MS", "3000"),
+        ("STORAGE__SILENCE_MS", "10000"),
+        ("STORAGE__PATIENCE_MS", "8000"),
     ];
     let mut s = Setting::new(&brief).await;
     let whole = s.submit(0).await;

@@ -123,7 +123,7 @@ async fn a_network_answers_as_its_twin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_arrives_over_connections_that_break() {
-    let setting = Setting::over(&[("STORAGE__SILENCE_MS", "2000")], true).await;
+    let setting = Setting::over(&[("STORAGE__SILENCE_MS", "8000")], true).await;
     let mut owner = setting.owner(0).await;
     let images = upload(&mut owner, &[1]).await;
     let wire = setting.darkroom.compute_wire.as_ref().unwrap();
